@@ -1,0 +1,89 @@
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define SMALLEST 256
+
+struct text text_of(const char *string)
+{
+    return (struct text){ string, strlen(string) };
+}
+
+bool text_is(struct text text, const char *string)
+{
+    return text_equal(text, text_of(string));
+}
+
+bool text_equal(struct text a, struct text b)
+{
+    return a.length == b.length
+        && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+char *text_copy(struct text text)
+{
+    return memory_copy(text.data, text.length);
+}
+
+struct text buffer_text(const struct buffer *buffer)
+{
+    return (struct text){ buffer->data, buffer->length };
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t size)
+{
+    size_t needed = buffer->length + size;
+    size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST;
+
+    if (needed > buffer->capacity) {
+        while (capacity < needed)
+            capacity *= 2;
+        buffer->data = memory_grow(buffer->data, capacity);
+        buffer->capacity = capacity;
+    }
+    return buffer->data + buffer->length;
+}
+
+void buffer_add(struct buffer *buffer, const char *data, size_t length)
+{
+    if (length)
+        memcpy(buffer_reserve(buffer, length), data, length);
+    buffer->length += length;
+}
+
+void buffer_add_text(struct buffer *buffer, struct text text)
+{
+    buffer_add(buffer, text.data, text.length);
+}
+
+void buffer_add_string(struct buffer *buffer, const char *string)
+{
+    buffer_add(buffer, string, strlen(string));
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    buffer_reserve(buffer, (size_t)length + 1);
+    va_start(arguments, format);
+    vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format,
+              arguments);
+    va_end(arguments);
+    buffer->length += (size_t)length;
+}
+
+void buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){ 0 };
+}

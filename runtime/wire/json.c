@@ -1,0 +1,533 @@
+#include "wire/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_gen.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* ---- parsing ---- */
+
+static int hex4(const char *digits)
+{
+    int value = 0;
+
+    for (int i = 0; i < 4; i++) {
+        int c = (unsigned char)digits[i];
+        int digit = c >= '0' && c <= '9' ? c - '0'
+                  : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                  : -1;
+        if (digit < 0)
+            return -1;
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+static bool is_escape_between(const char *at, const char *end, int low,
+                              int high)
+{
+    int code;
+
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return false;
+    code = hex4(at + 2);
+    return code >= low && code <= high;
+}
+
+/* yajl turns half a surrogate pair into "?": refuse it instead. */
+static bool has_lone_surrogate(struct text text)
+{
+    const char *at = text.data, *end = text.data + text.length;
+
+    while ((at = memchr(at, '\\', (size_t)(end - at)))) {
+        if (is_escape_between(at, end, 0xdc00, 0xdfff))
+            return true;
+        if (is_escape_between(at, end, 0xd800, 0xdbff)) {
+            if (!is_escape_between(at + 6, end, 0xdc00, 0xdfff))
+                return true;
+            at += 12;
+        } else {
+            at += 2;
+        }
+        if (at >= end)
+            break;
+    }
+    return false;
+}
+
+static int parse_error(struct harp_error *error, const char *message)
+{
+    return error_set(error, REMOTE_ERROR, "parse_error", "%s", message);
+}
+
+static int check_beyond_yajl(struct text text, struct harp_error *error)
+{
+    if (text.length == 0)
+        return parse_error(error, "an empty text is not JSON");
+    if (memchr(text.data, '\f', text.length)
+        || memchr(text.data, '\v', text.length))
+        return parse_error(error, "form feed or vertical tab in JSON");
+    if (has_lone_surrogate(text))
+        return parse_error(error, "half a surrogate pair in a JSON string");
+    return 0;
+}
+
+static void explain(yajl_handle handle, struct harp_error *error)
+{
+    unsigned char *reason = yajl_get_error(handle, 0, NULL, 0);
+    char *line = memory_string((char *)reason);
+
+    line[strcspn(line, "\n")] = '\0';
+    parse_error(error, line);
+    free(line);
+    yajl_free_error(handle, reason);
+}
+
+int json_parse(struct text text, const yajl_callbacks *callbacks,
+               void *context, yajl_handle *shown, struct harp_error *error)
+{
+    yajl_handle handle;
+    yajl_status status;
+
+    if (check_beyond_yajl(text, error) != 0)
+        return -1;
+    handle = yajl_alloc(callbacks, NULL, context);
+    if (shown)
+        *shown = handle;
+    status = yajl_parse(handle, (const unsigned char *)text.data, text.length);
+    if (status == yajl_status_ok)
+        status = yajl_complete_parse(handle);
+    if (status == yajl_status_error)
+        explain(handle, error);
+    yajl_free(handle);
+    return status == yajl_status_ok ? 0 : -1;
+}
+
+/* ---- taking an object apart ---- */
+
+struct splitter {
+    yajl_handle handle;
+    struct text text;
+    struct harp_error *error;
+    size_t depth;
+    size_t value_start;         /* just behind the member's name */
+    char *name;                 /* of the member being read; NUL-terminated */
+    size_t name_length;
+    int (*each)(void *context, struct text name, enum json_kind kind,
+                struct text value);
+    void *context;
+};
+
+static struct text value_slice(const struct splitter *splitter)
+{
+    size_t start = splitter->value_start;
+    size_t end = yajl_get_bytes_consumed(splitter->handle);
+
+    while (start < end && strchr(" \t\r\n:", splitter->text.data[start]))
+        start++;
+    return (struct text){ splitter->text.data + start, end - start };
+}
+
+static int value(struct splitter *splitter, enum json_kind kind)
+{
+    struct text name = { splitter->name, splitter->name_length };
+
+    if (splitter->depth == 0) {
+        error_set(splitter->error, REMOTE_ERROR, "invalid_request",
+                  "a JSON object is expected");
+        return 0;
+    }
+    if (splitter->depth > 1)
+        return 1;
+    return splitter->each(splitter->context, name, kind,
+                          value_slice(splitter));
+}
+
+static int split_null(void *context)
+{
+    return value(context, JSON_NULL);
+}
+
+static int split_boolean(void *context, int boolean)
+{
+    (void)boolean;
+    return value(context, JSON_BOOLEAN);
+}
+
+static int split_number(void *context, const char *digits, size_t length)
+{
+    bool real = memchr(digits, '.', length) || memchr(digits, 'e', length)
+             || memchr(digits, 'E', length);
+
+    return value(context, real ? JSON_REAL : JSON_INTEGER);
+}
+
+static int split_string(void *context, const unsigned char *s, size_t length)
+{
+    (void)s;
+    (void)length;
+    return value(context, JSON_STRING);
+}
+
+static int enter(struct splitter *splitter)
+{
+    if (++splitter->depth <= JSON_MAX_DEPTH)
+        return 1;
+    parse_error(splitter->error, "JSON is nested too deeply");
+    return 0;
+}
+
+static int split_start_map(void *context)
+{
+    return enter(context);
+}
+
+static int split_start_array(void *context)
+{
+    struct splitter *splitter = context;
+
+    return splitter->depth == 0 ? value(splitter, JSON_ARRAY)
+                                : enter(splitter);
+}
+
+static int split_key(void *context, const unsigned char *key, size_t length)
+{
+    struct splitter *splitter = context;
+
+    if (splitter->depth == 1) {
+        free(splitter->name);
+        splitter->name = memory_copy((const char *)key, length);
+        splitter->name_length = length;
+        splitter->value_start = yajl_get_bytes_consumed(splitter->handle);
+    }
+    return 1;
+}
+
+static int leave(struct splitter *splitter, enum json_kind kind)
+{
+    splitter->depth--;
+    return splitter->depth == 0 ? 1 : value(splitter, kind);
+}
+
+static int split_end_map(void *context)
+{
+    return leave(context, JSON_OBJECT);
+}
+
+static int split_end_array(void *context)
+{
+    return leave(context, JSON_ARRAY);
+}
+
+static const yajl_callbacks split_callbacks = {
+    .yajl_null = split_null,
+    .yajl_boolean = split_boolean,
+    .yajl_number = split_number,
+    .yajl_string = split_string,
+    .yajl_start_map = split_start_map,
+    .yajl_map_key = split_key,
+    .yajl_end_map = split_end_map,
+    .yajl_start_array = split_start_array,
+    .yajl_end_array = split_end_array,
+};
+
+int json_each(struct text object,
+              int (*each)(void *context, struct text name,
+                          enum json_kind kind, struct text value),
+              void *context, struct harp_error *error)
+{
+    struct splitter splitter = {
+        .text = object, .error = error, .each = each, .context = context,
+    };
+    int failed;
+
+    error->type[0] = '\0';
+    failed = json_parse(object, &split_callbacks, &splitter, &splitter.handle,
+                        error);
+    free(splitter.name);
+    return failed;
+}
+
+struct membership {
+    struct json_member *members;
+    size_t count;
+    bool strict;
+    struct harp_error *error;
+};
+
+static int refuse(struct harp_error *error, const char *what,
+                  struct text name)
+{
+    error_set(error, REMOTE_ERROR, "invalid_request", "%s \"%.*s\"", what,
+              name.length > 64 ? 64 : (int)name.length, name.data);
+    return 0;
+}
+
+static int match_member(void *context, struct text name, enum json_kind kind,
+                        struct text value)
+{
+    struct membership *membership = context;
+
+    for (size_t i = 0; i < membership->count; i++) {
+        struct json_member *member = &membership->members[i];
+
+        if (!text_is(name, member->name))
+            continue;
+        if (member->kind)
+            return refuse(membership->error, "doubled member", name);
+        if (!(member->allowed & kind))
+            return refuse(membership->error, "wrong type of value in", name);
+        member->kind = kind;
+        member->value = value;
+        return 1;
+    }
+    return membership->strict
+        ? refuse(membership->error, "unknown member", name) : 1;
+}
+
+int json_members(struct text object, struct json_member *members,
+                 size_t count, bool strict, struct harp_error *error)
+{
+    struct membership membership = { members, count, strict, error };
+
+    for (size_t i = 0; i < count; i++)
+        members[i].kind = 0;
+    if (json_each(object, match_member, &membership, error) != 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].required && !members[i].kind) {
+            refuse(error, "missing member", text_of(members[i].name));
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- scalars ---- */
+
+static int keep_string(void *context, const unsigned char *s, size_t length)
+{
+    buffer_add(context, (const char *)s, length);
+    return 1;
+}
+
+static void decode_string(struct buffer *decoded, struct text value)
+{
+    static const yajl_callbacks callbacks = { .yajl_string = keep_string };
+    struct harp_error error;
+
+    if (memchr(value.data, '\\', value.length))
+        json_parse(value, &callbacks, decoded, NULL, &error);
+    else
+        buffer_add(decoded, value.data + 1, value.length - 2);
+}
+
+char *json_string(struct text value)
+{
+    struct buffer decoded = { 0 };
+
+    decode_string(&decoded, value);
+    if (decoded.length && memchr(decoded.data, '\0', decoded.length)) {
+        buffer_free(&decoded);
+        return NULL;
+    }
+    buffer_add(&decoded, "", 1);
+    return decoded.data;
+}
+
+/* The digits of a number as a C string; -1 when there are too many. */
+static int number_text(struct text value, char *digits, size_t size)
+{
+    if (value.length >= size)
+        return -1;
+    memcpy(digits, value.data, value.length);
+    digits[value.length] = '\0';
+    return 0;
+}
+
+int json_integer(struct text value, int64_t *integer)
+{
+    char digits[32];
+
+    if (number_text(value, digits, sizeof digits) != 0)
+        return -1;
+    errno = 0;
+    *integer = strtoll(digits, NULL, 10);
+    return errno ? -1 : 0;
+}
+
+double json_real(struct text value)
+{
+    char *digits = text_copy(value);
+    double real = strtod(digits, NULL);
+
+    free(digits);
+    return real;
+}
+
+/* ---- writing ---- */
+
+static void print_to_buffer(void *context, const char *data, size_t length)
+{
+    buffer_add(context, data, length);
+}
+
+void json_write_string(struct buffer *buffer, struct text string)
+{
+    yajl_gen generator = yajl_gen_alloc(NULL);
+
+    yajl_gen_config(generator, yajl_gen_print_callback, print_to_buffer,
+                    buffer);
+    yajl_gen_string(generator, (const unsigned char *)string.data,
+                    string.length);
+    yajl_gen_free(generator);
+}
+
+/* ---- canonical text ---- */
+
+struct canonical_member {
+    struct text name;
+    struct text value;
+};
+
+struct canonical_object {
+    struct canonical_member *members;
+    size_t count;
+};
+
+static int collect(void *context, struct text name, enum json_kind kind,
+                   struct text value)
+{
+    struct canonical_object *object = context;
+
+    (void)kind;
+    object->members = memory_grow(object->members, (object->count + 1)
+                                  * sizeof *object->members);
+    object->members[object->count++] = (struct canonical_member){
+        { text_copy(name), name.length }, value
+    };
+    return 1;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct canonical_member *a = left, *b = right;
+    size_t shorter = a->name.length < b->name.length ? a->name.length
+                                                     : b->name.length;
+    int order = memcmp(a->name.data, b->name.data, shorter);
+
+    return order ? order
+         : (a->name.length > b->name.length)
+           - (a->name.length < b->name.length);
+}
+
+static int canonical_object(struct buffer *buffer, struct text value,
+                            struct harp_error *error)
+{
+    struct canonical_object object = { 0 };
+    int failed = json_each(value, collect, &object, error);
+
+    if (object.count)
+        qsort(object.members, object.count, sizeof *object.members, by_name);
+    buffer_add_string(buffer, "{");
+    for (size_t i = 0; i < object.count && !failed; i++) {
+        if (i && text_equal(object.members[i - 1].name,
+                            object.members[i].name)) {
+            refuse(error, "doubled member", object.members[i].name);
+            failed = -1;
+            break;
+        }
+        buffer_add(buffer, ",", i ? 1 : 0);
+        json_write_string(buffer, object.members[i].name);
+        buffer_add_string(buffer, ":");
+        failed = json_canonical(buffer, object.members[i].value, error);
+    }
+    buffer_add_string(buffer, "}");
+    for (size_t i = 0; i < object.count; i++)
+        free((char *)object.members[i].name.data);
+    free(object.members);
+    return failed;
+}
+
+/* The end of the array's item that starts at `at`: the comma or bracket. */
+static size_t item_end(struct text array, size_t at)
+{
+    size_t depth = 0;
+    bool quoted = false;
+
+    for (; at < array.length; at++) {
+        char c = array.data[at];
+
+        if (quoted) {
+            at += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            depth++;
+        } else if (depth == 0 && (c == ',' || c == ']')) {
+            break;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        }
+    }
+    return at;
+}
+
+static struct text trimmed(struct text text)
+{
+    while (text.length && strchr(" \t\r\n", text.data[0])) {
+        text.data++;
+        text.length--;
+    }
+    while (text.length && strchr(" \t\r\n", text.data[text.length - 1]))
+        text.length--;
+    return text;
+}
+
+static int canonical_array(struct buffer *buffer, struct text array,
+                           struct harp_error *error)
+{
+    size_t at = 1;
+    bool first = true;
+    int failed = 0;
+
+    buffer_add_string(buffer, "[");
+    while (!failed && at < array.length) {
+        size_t end = item_end(array, at);
+        struct text item = trimmed((struct text){ array.data + at, end - at });
+
+        if (item.length) {
+            buffer_add(buffer, ",", first ? 0 : 1);
+            failed = json_canonical(buffer, item, error);
+            first = false;
+        }
+        at = end + 1;
+    }
+    buffer_add_string(buffer, "]");
+    return failed;
+}
+
+int json_canonical(struct buffer *buffer, struct text value,
+                   struct harp_error *error)
+{
+    struct buffer decoded = { 0 };
+
+    switch (value.data[0]) {
+    case '{':
+        return canonical_object(buffer, value, error);
+    case '[':
+        return canonical_array(buffer, value, error);
+    case '"':
+        decode_string(&decoded, value);
+        json_write_string(buffer, buffer_text(&decoded));
+        buffer_free(&decoded);
+        return 0;
+    default:
+        buffer_add_text(buffer, value);
+        return 0;
+    }
+}

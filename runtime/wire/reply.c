@@ -1,0 +1,159 @@
+#include "wire/reply.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "wire/json.h"
+
+/* By kind: the member that tells it, and what that may hold. */
+static const struct {
+    const char *member;
+    unsigned allowed;
+} replies[] = {
+    [REPLY_JOB_ID] = { "job_id", JSON_STRING },
+    [REPLY_RESULT] = { "result", JSON_ANY },
+    [REPLY_EXCEPTION] = { "exception", JSON_OBJECT },
+    [REPLY_ERROR] = { "error", JSON_OBJECT },
+    [REPLY_CANCELLED] = { "cancelled", JSON_BOOLEAN },
+    [REPLY_NO_RESULT] = { "no_result", JSON_BOOLEAN },
+    [REPLY_CONTINUE] = { "continue", JSON_BOOLEAN },
+    [REPLY_PACKET] = { "packet", JSON_INTEGER },
+    [REPLY_STATUS] = { "call", JSON_OBJECT },
+};
+
+#define REPLIES (sizeof replies / sizeof *replies)
+
+const char *reply_name(enum reply_kind kind)
+{
+    return kind == REPLY_STATUS ? "status" : replies[kind].member;
+}
+
+static int bad_protocol(struct harp_error *error, struct text line,
+                        const char *reason)
+{
+    return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
+                     "not a dispatcher's reply: %s: %.*s%s", reason,
+                     line.length > 80 ? 80 : (int)line.length, line.data,
+                     line.length > 80 ? "…" : "");
+}
+
+static int fill(struct reply *reply, const struct json_member *told,
+                const struct json_member *data, struct text line,
+                struct harp_error *error)
+{
+    reply->value = told->value;
+    reply->flag = told->kind == JSON_BOOLEAN && text_is(told->value, "true");
+    if (reply->kind == REPLY_STATUS)
+        reply->value = line;
+    if (reply->kind != REPLY_PACKET)
+        return 0;
+    if (!data->kind || json_integer(told->value, &reply->number) != 0)
+        return bad_protocol(error, line, "a packet without number or data");
+    reply->value = data->value;
+    return 0;
+}
+
+int reply_read(struct reply *reply, struct text line,
+               struct harp_error *error)
+{
+    struct json_member m[REPLIES + 1];
+    size_t told = REPLIES;
+
+    for (size_t i = 0; i < REPLIES; i++)
+        m[i] = (struct json_member){ .name = replies[i].member,
+                                     .allowed = replies[i].allowed };
+    m[REPLIES] = (struct json_member){ .name = "data", .allowed = JSON_ANY };
+    if (json_members(line, m, REPLIES + 1, false, error) != 0) {
+        char reason[sizeof error->message];
+
+        memcpy(reason, error->message, sizeof reason);
+        return bad_protocol(error, line, reason);
+    }
+    for (size_t i = 0; i < REPLIES; i++) {
+        if (!m[i].kind)
+            continue;
+        if (told != REPLIES)
+            return bad_protocol(error, line, "two replies in one");
+        told = i;
+    }
+    if (told == REPLIES)
+        return bad_protocol(error, line, "nothing that is known");
+    *reply = (struct reply){ .kind = (enum reply_kind)told };
+    return fill(reply, &m[told], &m[REPLIES], line, error);
+}
+
+/* ---- writing ---- */
+
+void reply_job_id(struct buffer *buffer, const char *id)
+{
+    buffer_printf(buffer, "{\"harpcaller\":1,\"job_id\":\"%s\"}\n", id);
+}
+
+void reply_cancelled(struct buffer *buffer, bool cancelled)
+{
+    buffer_printf(buffer, "{\"cancelled\":%s}\n",
+                  cancelled ? "true" : "false");
+}
+
+void reply_no_result(struct buffer *buffer)
+{
+    buffer_add_string(buffer, "{\"no_result\":true}\n");
+}
+
+void reply_continue(struct buffer *buffer)
+{
+    buffer_add_string(buffer, "{\"continue\":true}\n");
+}
+
+void reply_packet(struct buffer *buffer, int64_t number, struct text data)
+{
+    buffer_printf(buffer, "{\"packet\":%lld,\"data\":", (long long)number);
+    buffer_add_text(buffer, data);
+    buffer_add_string(buffer, "}\n");
+}
+
+void reply_error(struct buffer *buffer, const char *type, const char *message)
+{
+    outcome_error(buffer, type, message);
+    buffer_add_string(buffer, "\n");
+}
+
+void reply_line(struct buffer *buffer, struct text outcome)
+{
+    buffer_add_text(buffer, outcome);
+    buffer_add_string(buffer, "\n");
+}
+
+void outcome_value(struct buffer *buffer, enum reply_kind kind,
+                   struct text value)
+{
+    buffer_printf(buffer, "{\"%s\":", replies[kind].member);
+    buffer_add_text(buffer, value);
+    buffer_add_string(buffer, "}");
+}
+
+void outcome_error(struct buffer *buffer, const char *type,
+                   const char *message)
+{
+    buffer_add_string(buffer, "{\"error\":{\"type\":");
+    json_write_string(buffer, text_of(type));
+    buffer_add_string(buffer, ",\"message\":");
+    json_write_string(buffer, text_of(message));
+    buffer_add_string(buffer, "}}");
+}
+
+void outcome_cancelled(struct buffer *buffer)
+{
+    buffer_add_string(buffer, "{\"cancelled\":true}");
+}
+
+int outcome_check_failure(struct text value, struct harp_error *error)
+{
+    struct json_member m[] = {
+        { "type", JSON_STRING, true, 0, { 0 } },
+        { "message", JSON_STRING, true, 0, { 0 } },
+        { "data", JSON_ANY, false, 0, { 0 } },
+    };
+
+    return json_members(value, m, 3, true, error);
+}
