@@ -1,0 +1,40 @@
+/*
+ * The dialogue with a daemon (protocol §2): one call over one connection.
+ * The bindings and the dispatcher's runs both speak it through this page.
+ *
+ *   sent ──► accepted ──► packets… ──► ended
+ *     └────────────────────────────────► ended
+ */
+#ifndef HARP_CLIENT_SERVER_H
+#define HARP_CLIENT_SERVER_H
+
+#include "wire/call.h"
+
+struct endpoint;
+struct harp_error;
+struct net;
+struct server_call;
+
+/*
+ * Begins a call; `notify` is called from the loop when there may be an answer
+ * to take. The call is copied.
+ */
+struct server_call *server_call_start(struct net *net,
+                                      const struct endpoint *endpoint,
+                                      const struct call *call,
+                                      void (*notify)(void *owner),
+                                      void *owner);
+
+/*
+ * 1: an answer, its value valid until the next call; 0: none yet; -1: the
+ * call failed. First comes ANSWER_ACCEPTED or ANSWER_ERROR; a result, an
+ * exception or an error is the last one. What the daemon sends out of order
+ * is "bad_protocol"; a connection that ends before the last answer "closed".
+ */
+int server_call_take(struct server_call *call, struct answer *answer,
+                     struct harp_error *error);
+
+/* Closes the connection, which cancels the call if it is still running. */
+void server_call_close(struct server_call *call);
+
+#endif

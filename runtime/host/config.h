@@ -1,0 +1,49 @@
+/*
+ * Configuration files: Lua, whose global variables are the settings. Getters
+ * give a default when a setting is absent and note what was asked for, so
+ * that config_finish can refuse the names that nobody knows.
+ */
+#ifndef HARP_HOST_CONFIG_H
+#define HARP_HOST_CONFIG_H
+
+#include <stdbool.h>
+
+struct config;
+struct harp_error;
+
+/* Runs the file. NULL and a UsageError when it cannot be read or fails. */
+struct config *config_load(const char *path, struct harp_error *error);
+
+/*
+ * The settings, by name, of the file or, inside config_each, of the entry.
+ * A value of the wrong type is remembered as an error for config_finish.
+ * Strings live as long as the config; NULL when absent and `otherwise` is.
+ */
+const char *config_string(struct config *config, const char *name,
+                          const char *otherwise);
+double config_number(struct config *config, const char *name,
+                     double otherwise);
+bool config_boolean(struct config *config, const char *name, bool otherwise);
+
+/*
+ * Calls `each` for every entry of a table: of the keys that are strings in
+ * the order of their names, then of a list's items with `key` NULL. Inside,
+ * the getters read the entry when it is a table; config_value is its text
+ * when it is a string, else NULL. Nests one level.
+ */
+void config_each(struct config *config, const char *name,
+                 void (*each)(struct config *config, const char *key,
+                              void *context),
+                 void *context);
+const char *config_value(struct config *config);
+
+/* Remembers a complaint about the value of `name`; the first one is kept. */
+void config_complain(struct config *config, const char *name,
+                     const char *complaint);
+
+/* -1 and a UsageError with the file's name if anything was wrong or unknown. */
+int config_finish(struct config *config, struct harp_error *error);
+
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * An open line to somewhere, plain or TLS: lines go out and come in.
+ *
+ *   connecting ──► open ──► ended          connection_close from any state
+ *        └──────────────────► ended
+ *
+ * The owner is told that there is something to take, and takes lines until
+ * there are none. When nobody takes, reading stops at a bounded amount, and
+ * the peer waits.
+ */
+#ifndef HARP_NET_CONNECTION_H
+#define HARP_NET_CONNECTION_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+
+struct connection;
+struct endpoint;
+struct harp_error;
+struct net;
+
+/*
+ * Never fails at once: what goes wrong is what connection_take says.
+ * `notify` is called from the loop, never from inside a call of this page,
+ * when there is a line to take or the connection has ended.
+ */
+struct connection *connection_open(struct net *net,
+                                   const struct endpoint *endpoint,
+                                   void (*notify)(void *owner), void *owner);
+
+/* Sends now or as soon as it is open; the bytes are copied. */
+void connection_send(struct connection *connection, struct text bytes);
+
+/*
+ * 1: a line, valid until the next call of this page; 0: none yet; -1: ended,
+ * and `error` (CommunicationError) says why: "econnrefused", "nxdomain",
+ * "timeout", "certificate", "tls", "closed"…
+ */
+int connection_take(struct connection *connection, struct text *line,
+                    struct harp_error *error);
+
+/* No notification comes after this; the memory goes with the loop's turn. */
+void connection_close(struct connection *connection);
+
+#endif
