@@ -27,10 +27,93 @@ CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(
 LDLIBS   = $(shell pkg-config --libs $(PACKAGES))
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
 
+
 CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
              runtime/client/*.c runtime/host/*.c bindings/*.c)
 PROGRAM  = $(wildcard runtime/main.c runtime/cli/*.c runtime/dispatcher/*.c \
              runtime/daemon/*.c)
-EMBEDDED = $(wildcard scripts/harp/*.lua)
-CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(EMBEDDED:%.lua=$(BUILD)/%.o)
+EMBEDDED = $(wildcard scripts/harp/*.lua) scripts/procedures/example.lua
+CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
+
+.PHONY: all demo check lint asan bench install clean help deps deps-test
+.SILENT:
+
+all: deps       ## build build/harp and build/harp.so
+	$(MAKE) $(BUILD)/harp $(BUILD)/harp.so
+
+demo: all       ## the synopsis at work, on an embedded stack
+	$(BUILD)/harp --local scripts/recipes/dispatcher.lua
+	$(BUILD)/harp --local scripts/recipes/daemon.lua
+	$(BUILD)/harp --local --hosts web01,web02,web03 \
+	    scripts/recipes/fleet.lua web01 web02 web03
+
+check: all deps-test    ## all specs, under harp and under stock lua5.4
+	spec/support/check $(BUILD)
+
+lint: deps-test         ## both compilers, luacheck, cppcheck
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 $(BUILD)/clang/harp
+	luacheck -q scripts spec
+	cppcheck -q --std=c11 --enable=warning,performance,portability \
+	    --error-exitcode=1 --inline-suppr --check-config \
+	    --suppress=missingIncludeSystem -Iruntime -I. runtime bindings
+	echo "lint: clean"
+
+asan: deps-test         ## the specs under AddressSanitizer and UBSan
+	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	    $(BUILD)/asan/harp $(BUILD)/asan/harp.so
+	spec/support/check $(BUILD)/asan
+
+bench: all              ## figures: medians, and ratios to a bare program
+	$(BUILD)/harp --local spec/bench/bench.lua
+
+install: all            ## into PREFIX (/usr/local)
+	install -D $(BUILD)/harp $(DESTDIR)$(PREFIX)/bin/harp
+	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
+	for f in scripts/recipes/*.lua scripts/procedures/*.lua; do \
+	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/harp/$${f#scripts/}; done
+
+clean:                  ## remove what was built
+	rm -rf $(BUILD)
+
+help:                   ## this list
+	sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+deps:                   ## install what the build needs, if it is missing
+	$(call ensure,$(DEBIAN_BUILD))
+
+deps-test: deps         ## install what the tests need, if it is missing
+	$(call ensure,$(DEBIAN_TEST))
+
+$(BUILD)/harp: $(CORE_OBJECTS) $(PROGRAM_OBJECTS)
+	echo "LD $@"
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LDLIBS)
+
+$(BUILD)/harp.so: $(CORE_OBJECTS)
+	echo "LD $@"
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(filter-out -llua5.4 -lsqlite3 -lcrypt,$(LDLIBS))
+
+$(BUILD)/%.o: %.c
+	mkdir -p $(@D)
+	echo "CC $<"
+	$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/embedded.o: $(BUILD)/embedded.c
+	$(COMPILE) -c -o $@ $<
+
+# scripts/harp/job.lua becomes the entry "harp/job" of embedded_files.
+$(BUILD)/embedded.c: $(EMBEDDED) Makefile
+	mkdir -p $(@D)
+	echo "GEN $@"
+	{ echo '#include "bindings/embedded.h"'; \
+	  for f in $(EMBEDDED); do \
+	    echo "static const unsigned char text_$$(basename $$f .lua)[] = {"; \
+	    od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '};'; done; \
+	  echo 'const struct embedded embedded_files[] = {'; \
+	  for f in $(EMBEDDED); do \
+	    n=$${f#scripts/}; t=text_$$(basename $$f .lua); \
+	    echo "{ \"$${n%.lua}\", (const char *)$$t, sizeof $$t },"; done; \
+	  echo '{ 0, 0, 0 } };'; } >$@
+
+-include $(CORE_OBJECTS:.o=.d) $(PROGRAM_OBJECTS:.o=.d)

@@ -19,16 +19,17 @@ int error_set(struct harp_error *error, const char *kind, const char *type,
 
 int error_prefix(struct harp_error *error, const char *format, ...)
 {
-    char text[sizeof error->message];
+    char text[2 * sizeof error->message];
     va_list arguments;
     size_t used;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof error->message, format, arguments);
     va_end(arguments);
     used = strlen(text);
     snprintf(text + used, sizeof text - used, ": %s", error->message);
-    memcpy(error->message, text, sizeof text);
+    text[sizeof error->message - 1] = '\0';
+    memcpy(error->message, text, sizeof error->message);
     return -1;
 }
 

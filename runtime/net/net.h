@@ -1,21 +1,37 @@
 /*
  * The outgoing side of a libuv loop: libcurl's multi handle, driven by it.
  * libcurl makes the connections (names, IPv6, TLS, proxies) and then lets go
- * of them.
+ * of their sockets.
  */
 #ifndef HARP_NET_NET_H
 #define HARP_NET_NET_H
 
+#include <curl/curl.h>
 #include <uv.h>
 
 struct net;
 
-/* libcurl is started with the first connection, not here. */
+/* A connect under way, embedded in what it is for. */
+struct net_connect {
+    CURL *easy;
+    void (*done)(struct net_connect *connect, CURLcode result);
+};
+
+/* libcurl is started with the first connect, not here. */
 struct net *net_new(uv_loop_t *loop);
 
-/* Every connection must have been closed; its handles close in the loop. */
+/* Every connect must have been stopped; the handles close in the loop. */
 void net_free(struct net *net);
 
 uv_loop_t *net_loop(const struct net *net);
+
+/*
+ * An easy handle to be set up for a connect, then started. The connection
+ * lasts until net_stop, which frees the handle too. `done` is called from
+ * the loop.
+ */
+CURL *net_easy(struct net *net);
+void net_start(struct net *net, struct net_connect *connect);
+void net_stop(struct net *net, struct net_connect *connect);
 
 #endif

@@ -1,0 +1,50 @@
+/*
+ * The `harp` module: what of it is C. Its objects (caller, host, job, server)
+ * are Lua, in scripts/harp/, and use the functions that are opened here.
+ */
+#ifndef HARP_BINDINGS_HARP_H
+#define HARP_BINDINGS_HARP_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "base/buffer.h"
+
+struct endpoint;
+struct harp_error;
+
+/* [-0, +1, v] the entry of `require "harp"`. */
+__attribute__((visibility("default"))) int luaopen_harp(lua_State *L);
+
+/* [-0, +0, m] each adds its functions to the table on top of the stack. */
+void json_open(lua_State *L);           /* encode decode array named null */
+void endpoint_open(lua_State *L);       /* endpoint */
+void exchange_open(lua_State *L);       /* request call */
+void tasks_open(lua_State *L);          /* spawn sleep event run */
+
+/*
+ * [-0, +0, v] the JSON text of a value, valid until the next call; raises a
+ * UsageError that says where in the value is what JSON cannot carry. `name`
+ * is what the value is called in it.
+ */
+struct text json_encode(lua_State *L, int index, const char *name);
+
+/* [-0, +1, m] pushes the value of a text; -1 and nothing pushed on error. */
+int json_decode(lua_State *L, struct text text, struct harp_error *error);
+
+/* [-0, +0, v] the endpoint at the index, which must be one. */
+const struct endpoint *endpoint_check(lua_State *L, int index);
+
+/* Addresses and secrets of the stack that --local started; in bindings/harp.c. */
+struct local_stack {
+    const char *caller;         /* "unix:/…" */
+    const char *server;         /* "127.0.0.1:port" */
+    const char *user;
+    const char *password;
+    const char *pin;
+};
+
+/* [-0, +0, m] makes `require "harp"` in this state prefer the stack. */
+void harp_use_local(lua_State *L, const struct local_stack *local);
+
+#endif

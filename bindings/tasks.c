@@ -1,0 +1,170 @@
+/* spawn, sleep, run, and an event for what is written in Lua. */
+#include <lauxlib.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/memory.h"
+#include "bindings/harp.h"
+#include "host/task.h"
+
+#define SLEEPER "harp.sleeper"
+#define EVENT "harp.event"
+
+#define LONGEST 1e9             /* seconds that a timer can hold well */
+
+/* ---- sleep ---- */
+
+struct sleeper {
+    struct event event;
+    uv_timer_t *timer;          /* NULL once it has rung */
+};
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void stop_timer(struct sleeper *sleeper)
+{
+    if (sleeper->timer)
+        uv_close((uv_handle_t *)sleeper->timer, free_timer);
+    sleeper->timer = NULL;
+}
+
+static void on_ring(uv_timer_t *timer)
+{
+    struct sleeper *sleeper = timer->data;
+
+    stop_timer(sleeper);
+    event_fire(&sleeper->event);
+}
+
+static int sleeper_close(lua_State *L)
+{
+    stop_timer(luaL_checkudata(L, 1, SLEEPER));
+    return 0;
+}
+
+static int wake_up(lua_State *L, int status, lua_KContext context)
+{
+    struct sleeper *sleeper = lua_touserdata(L, 2);
+
+    (void)status;
+    return sleeper->timer
+        ? task_await(L, &sleeper->event, context, wake_up) : 0;
+}
+
+/* harp.sleep(seconds) lets other tasks run for that long. */
+static int tasks_sleep(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    uv_loop_t *loop = scheduler_loop(scheduler_of(L));
+    struct sleeper *sleeper;
+
+    luaL_argcheck(L, seconds >= 0 && seconds <= LONGEST, 1,
+                  "seconds must be from 0 to 1e9");
+    lua_settop(L, 1);
+    sleeper = lua_newuserdatauv(L, sizeof *sleeper, 0);
+    memset(sleeper, 0, sizeof *sleeper);
+    event_init(&sleeper->event, false);
+    luaL_setmetatable(L, SLEEPER);
+    sleeper->timer = memory_new(sizeof *sleeper->timer);
+    uv_timer_init(loop, sleeper->timer);
+    sleeper->timer->data = sleeper;
+    uv_update_time(loop);
+    uv_timer_start(sleeper->timer, on_ring, (uint64_t)ceil(seconds * 1e3), 0);
+    return wake_up(L, LUA_OK, 0);
+}
+
+/* ---- events ---- */
+
+struct latch {
+    struct event event;
+    bool fired;
+};
+
+/* event() → an event that has not been fired */
+static int latch_new(lua_State *L)
+{
+    struct latch *latch = lua_newuserdatauv(L, sizeof *latch, 0);
+
+    latch->fired = false;
+    event_init(&latch->event, true);
+    luaL_setmetatable(L, EVENT);
+    return 1;
+}
+
+/* event:fire() ends all waits for it, for good. */
+static int latch_fire(lua_State *L)
+{
+    struct latch *latch = luaL_checkudata(L, 1, EVENT);
+
+    latch->fired = true;
+    event_fire(&latch->event);
+    return 0;
+}
+
+static int latch_look(lua_State *L, int status, lua_KContext context)
+{
+    struct latch *latch = luaL_checkudata(L, 1, EVENT);
+
+    (void)status;
+    return latch->fired
+        ? 0 : task_await(L, &latch->event, context, latch_look);
+}
+
+/* event:wait() returns at once if it was fired before. */
+static int latch_wait(lua_State *L)
+{
+    lua_settop(L, 1);
+    return latch_look(L, LUA_OK, 0);
+}
+
+/* ---- tasks ---- */
+
+/* harp.spawn(function, ...) → task */
+static int tasks_spawn(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    task_spawn(L, lua_gettop(L) - 1);
+    return 1;
+}
+
+/*
+ * harp.run(function, ...) → its results, when it and every task that it
+ * spawned have ended. For a program that is not run by harp.
+ */
+static int tasks_run(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    if (task_run(L, lua_gettop(L) - 1) != 0)
+        return lua_error(L);
+    return lua_gettop(L);
+}
+
+void tasks_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "sleep", tasks_sleep },
+        { "event", latch_new },
+        { "spawn", tasks_spawn },
+        { "run", tasks_run },
+        { NULL, NULL }
+    };
+    static const luaL_Reg methods[] = {
+        { "fire", latch_fire },
+        { "wait", latch_wait },
+        { NULL, NULL }
+    };
+
+    luaL_newmetatable(L, SLEEPER);
+    lua_pushcfunction(L, sleeper_close);
+    lua_setfield(L, -2, "__gc");
+    luaL_newmetatable(L, EVENT);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 2);
+    luaL_setfuncs(L, functions, 0);
+}

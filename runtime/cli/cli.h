@@ -1,0 +1,14 @@
+/*
+ * The subcommands, a file each. They get their own name as argv[0] and return
+ * the exit status: 0 well, 1 failed, 2 wrong usage.
+ */
+#ifndef HARP_CLI_CLI_H
+#define HARP_CLI_CLI_H
+
+#define EXIT_USAGE 2
+
+int cli_run(int argc, char **argv);
+int cli_dispatcher(int argc, char **argv);
+int cli_daemon(int argc, char **argv);
+
+#endif

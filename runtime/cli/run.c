@@ -1,0 +1,144 @@
+/* harp run: a recipe, in a Lua state of its own. */
+#include <getopt.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "bindings/harp.h"
+#include "cli/cli.h"
+#include "cli/stack.h"
+#include "host/state.h"
+#include "host/task.h"
+
+static const char usage[] =
+    "usage: harp [run] [OPTION…] SCRIPT [ARG…]\n"
+    "       harp [OPTION…] -e CODE [ARG…]\n"
+    "\n"
+    "  --local             start a dispatcher and a daemon for this run\n"
+    "  --hosts NAME,…      more names for the local daemon, besides localhost\n"
+    "  --procedures FILE   what the local daemon offers, instead of the\n"
+    "                      examples; may be given more than once\n"
+    "  --verbose           show the log of the local dispatcher and daemon\n"
+    "  -e CODE             run CODE instead of a script\n"
+    "\n"
+    "SCRIPT - is standard input. The script finds its name in arg[0] and its\n"
+    "arguments in arg[1]… and in `...`. Exit status: 0 well, 1 the script\n"
+    "failed, 2 wrong usage.\n";
+
+struct options {
+    struct stack_options stack;
+    bool local;
+    const char *code;
+};
+
+static int complain(const char *what, const char *about)
+{
+    fprintf(stderr, "harp: %s%s; see harp run --help\n", what, about);
+    return EXIT_USAGE;
+}
+
+/* 0, or the exit status + 1 when there is nothing to run. */
+static int read_options(struct options *options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        { "local", no_argument, NULL, 'l' },
+        { "hosts", required_argument, NULL, 'H' },
+        { "procedures", required_argument, NULL, 'p' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 }
+    };
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:e:h", known, NULL)) != -1) {
+        switch (option) {
+        case 'l': options->local = true; break;
+        case 'H': options->stack.hosts = optarg; break;
+        case 'v': options->stack.verbose = true; break;
+        case 'e': options->code = optarg; break;
+        case 'p':
+            if (stack_add_procedures(&options->stack, optarg) != 0)
+                return complain("cannot read ", optarg) + 1;
+            break;
+        case 'h': fputs(usage, stdout); return 1;
+        case ':': return complain("a value is missing after ",
+                                  argv[optind - 1]) + 1;
+        default: return complain("unknown option ", argv[optind - 1]) + 1;
+        }
+        if (option == 'e')      /* what follows is the script's */
+            break;
+    }
+    if (!options->code && optind == argc)
+        return complain("no script to run", "") + 1;
+    if (!options->local && (options->stack.hosts || options->stack.verbose
+                            || options->stack.procedures_count))
+        return complain("--hosts, --procedures and --verbose need --local",
+                        "") + 1;
+    return 0;
+}
+
+/* [-0, +0, m] arg as lua5.4 has it; the script's arguments begin at `at`. */
+static void set_arg(lua_State *L, int argc, char **argv, int at)
+{
+    lua_createtable(L, argc - at, at + 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i - at + 1);
+    }
+    lua_setglobal(L, "arg");
+}
+
+static int report(const char *message)
+{
+    fprintf(stderr, "harp: %s\n", message ? message : "(no message)");
+    return 1;
+}
+
+static int run_script(lua_State *L, const struct options *options, int argc,
+                      char **argv)
+{
+    const char *name = options->code ? "-e" : argv[optind++];
+    int status;
+
+    set_arg(L, argc, argv, optind);
+    if (options->code)
+        status = luaL_loadbufferx(L, options->code, strlen(options->code),
+                                  "=(command line)", "t");
+    else
+        status = luaL_loadfile(L, strcmp(name, "-") == 0 ? NULL : name);
+    if (status != LUA_OK)
+        return report(lua_tostring(L, -1));
+    luaL_checkstack(L, argc, "too many arguments");
+    for (int i = optind; i < argc; i++)
+        lua_pushstring(L, argv[i]);
+    return task_run(L, argc - optind) == 0 ? 0 : report(lua_tostring(L, -1));
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct options options = { 0 };
+    struct local_stack local;
+    struct harp_error error;
+    lua_State *L;
+    int status = read_options(&options, argc, argv);
+
+    if (status == 0 && options.local
+        && stack_start(&options.stack, &local, &error) != 0)
+        status = report(error.message) + 1;
+    stack_free_options(&options.stack);
+    if (status != 0)
+        return status - 1;
+    L = state_new(luaopen_harp);
+    if (options.local)
+        harp_use_local(L, &local);
+    scheduler_catch_interrupts(L);
+    status = run_script(L, &options, argc, argv);
+    state_close(L);
+    stack_stop();
+    return status;
+}

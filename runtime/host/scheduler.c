@@ -1,0 +1,302 @@
+#include "host/scheduler.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "host/failure.h"
+#include "net/net.h"
+
+static const char scheduler_key;
+static const char mark;
+
+const void *scheduler_mark(void)
+{
+    return &mark;
+}
+
+/* ---- events ---- */
+
+void event_init(struct event *event, bool by_tasks)
+{
+    TAILQ_INIT(&event->waiters);
+    event->by_tasks = by_tasks;
+}
+
+static void waiter_add(struct waiter *waiter, struct event *event)
+{
+    waiter->event = event;
+    TAILQ_INSERT_TAIL(&event->waiters, waiter, link);
+}
+
+static void waiter_remove(struct waiter *waiter)
+{
+    if (waiter->event)
+        TAILQ_REMOVE(&waiter->event->waiters, waiter, link);
+    waiter->event = NULL;
+}
+
+void scheduler_make_ready(struct task *task)
+{
+    task->state = READY;
+    TAILQ_INSERT_TAIL(&task->scheduler->ready, task, link);
+}
+
+void event_fire(struct event *event)
+{
+    struct waiter *waiter;
+
+    while ((waiter = TAILQ_FIRST(&event->waiters))) {
+        waiter_remove(waiter);
+        if (waiter->task)
+            scheduler_make_ready(waiter->task);
+    }
+}
+
+void scheduler_forget(struct task *task)
+{
+    waiter_remove(&task->waiter);
+}
+
+/* ---- the scheduler ---- */
+
+static void nothing(uv_async_t *handle)
+{
+    (void)handle;
+}
+
+uv_loop_t *scheduler_loop(struct scheduler *scheduler)
+{
+    if (!scheduler->loop_made) {
+        uv_loop_init(&scheduler->loop);
+        uv_async_init(&scheduler->loop, &scheduler->wake, nothing);
+        uv_unref((uv_handle_t *)&scheduler->wake);
+        scheduler->loop_made = true;
+        scheduler->process = getpid();
+    } else if (scheduler->process != getpid()) {
+        uv_loop_fork(&scheduler->loop);
+        scheduler->process = getpid();
+    }
+    return &scheduler->loop;
+}
+
+struct net *scheduler_net(struct scheduler *scheduler)
+{
+    uv_loop_t *loop = scheduler_loop(scheduler);
+
+    if (!scheduler->net)
+        scheduler->net = net_new(loop);
+    return scheduler->net;
+}
+
+static int scheduler_collect(lua_State *L)
+{
+    struct scheduler *scheduler = lua_touserdata(L, 1);
+
+    if (!scheduler->loop_made || scheduler->process != getpid())
+        return 0;
+    net_free(scheduler->net);
+    uv_close((uv_handle_t *)&scheduler->wake, NULL);
+    uv_run(&scheduler->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&scheduler->loop);
+    scheduler->loop_made = false;
+    return 0;
+}
+
+static struct scheduler *scheduler_new(lua_State *L)
+{
+    struct scheduler *scheduler = lua_newuserdatauv(L, sizeof *scheduler, 0);
+
+    memset(scheduler, 0, sizeof *scheduler);
+    TAILQ_INIT(&scheduler->ready);
+    TAILQ_INIT(&scheduler->unseen);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, scheduler_collect);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &scheduler_key);
+    return scheduler;
+}
+
+struct scheduler *scheduler_of(lua_State *L)
+{
+    struct scheduler *scheduler;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &scheduler_key);
+    scheduler = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return scheduler ? scheduler : scheduler_new(L);
+}
+
+int scheduler_resume(struct scheduler *scheduler, lua_State *thread,
+                     lua_State *from, int arguments, int *results)
+{
+    lua_State *outer = scheduler->innermost;
+    int status;
+
+    scheduler->innermost = thread;
+    status = lua_resume(thread, from, arguments, results);
+    scheduler->innermost = outer;
+    return status;
+}
+
+bool scheduler_can_yield(struct scheduler *scheduler, lua_State *L)
+{
+    return scheduler->current && scheduler->innermost == L
+        && lua_isyieldable(L);
+}
+
+/* Runs what was ready when it began; the rest waits for the next turn. */
+static void run_ready(lua_State *L, struct scheduler *scheduler)
+{
+    struct tasks batch = TAILQ_HEAD_INITIALIZER(batch);
+    struct task *task;
+
+    TAILQ_CONCAT(&batch, &scheduler->ready, link);
+    while ((task = TAILQ_FIRST(&batch))) {
+        TAILQ_REMOVE(&batch, task, link);
+        task_resume(L, task);
+    }
+}
+
+bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
+                    bool run_tasks)
+{
+    uv_loop_t *loop = scheduler_loop(scheduler);
+    bool busy;
+
+    if (run_tasks)
+        run_ready(L, scheduler);
+    busy = run_tasks && !TAILQ_EMPTY(&scheduler->ready);
+    if (!busy && !uv_loop_alive(loop))
+        return false;
+    if (!scheduler->interrupted)
+        uv_run(loop, busy ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    return true;
+}
+
+/* ---- waiting ---- */
+
+static int raise_interrupted(lua_State *L, struct scheduler *scheduler)
+{
+    scheduler->interrupted = 0;
+    return luaL_error(L, "interrupted");
+}
+
+static int raise_cancelled(lua_State *L, struct task *task)
+{
+    task->cancelled = false;
+    scheduler_push_cancelled(L);
+    return lua_error(L);
+}
+
+static int resumed(lua_State *L, int status, lua_KContext context)
+{
+    struct scheduler *scheduler = scheduler_of(L);
+    struct task *task = scheduler->current;
+
+    (void)status;
+    if (scheduler->interrupted && task == scheduler->main)
+        return raise_interrupted(L, scheduler);
+    if (task->cancelled)
+        return raise_cancelled(L, task);
+    return task->continuation(L, LUA_YIELD, context);
+}
+
+/* Turns the loop until the waiter was woken. */
+static void wait_in_place(lua_State *L, struct scheduler *scheduler,
+                          struct waiter *waiter, bool by_tasks)
+{
+    while (waiter->event) {
+        bool alive = scheduler_turn(L, scheduler,
+                                    by_tasks || !scheduler->current);
+
+        if (scheduler->interrupted || (!alive && waiter->event)) {
+            waiter_remove(waiter);
+            if (scheduler->interrupted)
+                raise_interrupted(L, scheduler);
+            luaL_error(L, "deadlock: nothing can end this wait");
+        }
+    }
+}
+
+void scheduler_wait_here(lua_State *L, struct scheduler *scheduler)
+{
+    struct task *task = scheduler->current;
+    struct event *event = task->waiter.event;
+
+    if (event)
+        wait_in_place(L, scheduler, &task->waiter, event->by_tasks);
+    if (task->state == READY)
+        TAILQ_REMOVE(&scheduler->ready, task, link);
+    task->state = RUNNING;
+}
+
+int task_await(lua_State *L, struct event *event, lua_KContext context,
+               lua_KFunction continuation)
+{
+    struct scheduler *scheduler = scheduler_of(L);
+    struct task *task = scheduler->current;
+    struct waiter waiter = { 0 };
+
+    if (task && task->cancelled)
+        return raise_cancelled(L, task);
+    if (scheduler_can_yield(scheduler, L)) {
+        task->continuation = continuation;
+        task->state = WAITING;
+        waiter_add(&task->waiter, event);
+        lua_pushlightuserdata(L, (void *)(uintptr_t)scheduler_mark());
+        return lua_yieldk(L, 1, context, resumed);
+    }
+    waiter_add(&waiter, event);
+    wait_in_place(L, scheduler, &waiter, event->by_tasks);
+    return continuation(L, LUA_OK, context);
+}
+
+void scheduler_push_cancelled(lua_State *L)
+{
+    struct harp_error error;
+
+    error_set(&error, CANCELLED_EXCEPTION, "task", "the task was cancelled");
+    failure_push(L, &error);
+}
+
+/* ---- Ctrl-C ---- */
+
+/* Of the state that catches interrupts; a signal has no other way to it. */
+static struct scheduler *interruptible;
+
+static void interrupt_hook(lua_State *L, lua_Debug *where)
+{
+    struct scheduler *scheduler = interruptible;
+
+    (void)where;
+    lua_sethook(L, NULL, 0, 0);
+    if (scheduler->current == scheduler->main)
+        scheduler->interrupted = 0;
+    luaL_error(L, "interrupted");
+}
+
+/* lua_sethook and uv_async_send may be called from a signal handler. */
+static void on_interrupt(int number)
+{
+    struct scheduler *scheduler = interruptible;
+
+    signal(number, SIG_DFL);
+    scheduler->interrupted = 1;
+    if (scheduler->innermost)
+        lua_sethook(scheduler->innermost, interrupt_hook,
+                    LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    uv_async_send(&scheduler->wake);
+}
+
+void scheduler_catch_interrupts(lua_State *L)
+{
+    struct sigaction action = { .sa_handler = on_interrupt };
+
+    interruptible = scheduler_of(L);
+    scheduler_loop(interruptible);
+    sigaction(SIGINT, &action, NULL);
+}

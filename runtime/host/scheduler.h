@@ -1,0 +1,82 @@
+/*
+ * Inside host/ only: what the scheduler, the task object and the coroutine
+ * library know of each other. Everyone else includes host/task.h.
+ */
+#ifndef HARP_HOST_SCHEDULER_H
+#define HARP_HOST_SCHEDULER_H
+
+#include <signal.h>
+#include <uv.h>
+
+#include "host/task.h"
+
+/*
+ *   READY ──► RUNNING ──► ENDED
+ *     ▲          │
+ *     └─ WAITING ◄┘
+ */
+enum task_state { READY, RUNNING, WAITING, ENDED };
+
+struct task {
+    struct waiter waiter;
+    TAILQ_ENTRY(task) link;     /* in the ready list */
+    TAILQ_ENTRY(task) failure;  /* in the list of errors that nobody saw */
+    struct scheduler *scheduler;
+    lua_State *thread;
+    enum task_state state;
+    bool started;
+    int arguments;              /* on the thread's stack, for the start */
+    bool failed;                /* the error is on top of its stack */
+    bool unseen;                /* …and in the list */
+    bool cancelled;             /* to be raised when it next runs */
+    bool quiet;                 /* was cancelled: its error is no news */
+    lua_KFunction continuation; /* of what it waits for */
+    struct event ended;
+};
+
+TAILQ_HEAD(tasks, task);
+
+struct scheduler {
+    uv_loop_t loop;
+    bool loop_made;
+    pid_t process;              /* that made the loop */
+    struct net *net;
+    struct tasks ready;
+    struct tasks unseen;
+    size_t living;              /* tasks that have not ended */
+    struct task *current;
+    struct task *main;
+    lua_State *innermost;       /* the coroutine that may yield to us */
+    uv_async_t wake;            /* for scheduler_interrupt */
+    volatile sig_atomic_t interrupted;
+    bool reported;              /* an error that nobody saw was printed */
+};
+
+/* The light userdata that a wait yields; never seen by a script. */
+const void *scheduler_mark(void);
+
+void scheduler_make_ready(struct task *task);
+void scheduler_forget(struct task *task);   /* it waits for nothing now */
+
+/* [-0, +1, m] the error of a task that is cancelled. */
+void scheduler_push_cancelled(lua_State *L);
+
+/*
+ * One turn of the loop, and of the tasks if they may run. False when there
+ * is nothing left that could happen.
+ */
+bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
+                    bool run_tasks);
+
+/* Resumes `thread` as the coroutine that may yield to the scheduler. */
+int scheduler_resume(struct scheduler *scheduler, lua_State *thread,
+                     lua_State *from, int arguments, int *results);
+bool scheduler_can_yield(struct scheduler *scheduler, lua_State *L);
+
+/* [-0, +0, v] waits in place until the current task was woken. */
+void scheduler_wait_here(lua_State *L, struct scheduler *scheduler);
+
+/* Runs a task until it waits or ends (in task.c). */
+void task_resume(lua_State *L, struct task *task);
+
+#endif

@@ -1,0 +1,28 @@
+#include "host/state.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+lua_State *state_new(lua_CFunction open_harp)
+{
+    lua_State *L = luaL_newstate();
+
+    if (!L) {
+        fputs("harp: out of memory\n", stderr);
+        abort();
+    }
+    luaL_openlibs(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, open_harp);
+    lua_setfield(L, -2, "harp");
+    lua_pop(L, 1);
+    return L;
+}
+
+void state_close(lua_State *L)
+{
+    if (L)
+        lua_close(L);
+}

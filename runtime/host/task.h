@@ -1,0 +1,79 @@
+/*
+ * Tasks: coroutines that wait for the loop without stopping each other.
+ *
+ * Callbacks of the loop never run Lua. They fire an event; the scheduler
+ * resumes the tasks that waited for it between two turns of the loop. Where
+ * Lua cannot yield (a sort comparator, stock lua5.4's main chunk) the wait
+ * turns the loop itself until its event was fired.
+ */
+#ifndef HARP_HOST_TASK_H
+#define HARP_HOST_TASK_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct net;
+struct scheduler;
+struct task;
+struct uv_loop_s;
+
+/* Someone who waits for an event; part of a task, or on the C stack. */
+struct waiter {
+    TAILQ_ENTRY(waiter) link;
+    struct event *event;        /* NULL once woken */
+    struct task *task;          /* NULL when it waits in place */
+};
+
+/* Something to wait for. Events have no memory: look first, then wait. */
+struct event {
+    TAILQ_HEAD(waiters, waiter) waiters;
+    bool by_tasks;              /* only another task can fire it */
+};
+
+void event_init(struct event *event, bool by_tasks);
+void event_fire(struct event *event);
+
+/* [-0, +0, m] the scheduler of this Lua state, made when there is none. */
+struct scheduler *scheduler_of(lua_State *L);
+
+/* The scheduler's loop and network, made when first asked for. */
+struct uv_loop_s *scheduler_loop(struct scheduler *scheduler);
+struct net *scheduler_net(struct scheduler *scheduler);
+
+/*
+ * Waits for `event`, then calls `continuation`, which looks whether what it
+ * waited for is there, and waits again if not. To be called as
+ * `return task_await(...)`, like lua_yieldk. Raises when the task was
+ * cancelled meanwhile.
+ */
+int task_await(lua_State *L, struct event *event, lua_KContext context,
+               lua_KFunction continuation);
+
+/*
+ * [-(n+1), +1, v] a task that calls the function below the n arguments; a
+ * userdata with the methods join and cancel.
+ */
+void task_spawn(lua_State *L, int arguments);
+
+/*
+ * [-(n+1), +?, -] runs the function as the main task until it and every task
+ * that it spawned have ended. 0 with the function's results on the stack; -1
+ * with a message and traceback, a string, there. Errors of tasks that nobody
+ * joined go to standard error, and make it -1 too.
+ */
+int task_run(lua_State *L, int arguments);
+
+/*
+ * From now on SIGINT raises "interrupted" in the running task, or in the main
+ * one when all are waiting. A second one ends the program.
+ */
+void scheduler_catch_interrupts(lua_State *L);
+
+/*
+ * [-0, +0, m] replaces resume and wrap of the coroutine library by
+ * versions that hand a wait inside a user's coroutine on to its task.
+ */
+void coroutine_open(lua_State *L);
+
+#endif

@@ -1,0 +1,378 @@
+#include "net/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "net/endpoint.h"
+#include "net/net.h"
+#include "wire/line.h"
+
+#define READ_SIZE 16384
+#define READ_AHEAD 262144       /* bytes kept for an owner that is slow */
+#define CONNECT_TIMEOUT 10.0    /* seconds */
+
+enum connection_state { CONNECTING, OPEN, ENDED };
+
+struct connection {
+    struct net_connect connect;
+    struct net *net;
+    uv_poll_t poll;             /* ours from OPEN on */
+    bool poll_made;
+    int events;                 /* that the poll waits for */
+    int socket;
+    struct endpoint endpoint;
+    enum connection_state state;
+    struct line_reader input;
+    struct buffer output;
+    struct harp_error error;    /* why it ended */
+    char reason[CURL_ERROR_SIZE];
+    void (*notify)(void *owner);
+    void *owner;
+};
+
+/* ---- how it ends ---- */
+
+static void end(struct connection *connection, const char *type,
+                const char *reason)
+{
+    char *name = endpoint_name(&connection->endpoint);
+
+    connection->state = ENDED;
+    error_set(&connection->error, COMMUNICATION_ERROR, type, "%s: %s", name,
+              reason);
+    free(name);
+    if (connection->poll_made)
+        uv_poll_stop(&connection->poll);
+    buffer_free(&connection->output);
+}
+
+static void end_errno(struct connection *connection, int number)
+{
+    char type[32];
+
+    end(connection, error_name(number, type, sizeof type), strerror(number));
+}
+
+/* The types that the protocol has for what libcurl can meet. */
+static const struct {
+    CURLcode code;
+    const char *type;
+    const char *advice;
+} failures[] = {
+    { CURLE_COULDNT_RESOLVE_HOST, "nxdomain", "the name is not known" },
+    { CURLE_OPERATION_TIMEDOUT, "timeout", "connecting took too long" },
+    { CURLE_PEER_FAILED_VERIFICATION, "certificate", NULL },
+    { CURLE_SSL_PINNEDPUBKEYNOTMATCH, "certificate",
+      "the certificate's public key is not the pinned one" },
+    { CURLE_SSL_CACERT_BADFILE, "certificate",
+      "the file of certificate authorities cannot be read" },
+    { CURLE_SSL_CONNECT_ERROR, "tls", NULL },
+    { CURLE_URL_MALFORMAT, "bad_address", "not a host name" },
+};
+
+static void end_connect(struct connection *connection, CURLcode code)
+{
+    const char *reason = *connection->reason ? connection->reason
+                                             : curl_easy_strerror(code);
+    long number = 0;
+
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        if (failures[i].code != code)
+            continue;
+        end(connection, failures[i].type,
+            failures[i].advice ? failures[i].advice : reason);
+        return;
+    }
+    curl_easy_getinfo(connection->connect.easy, CURLINFO_OS_ERRNO, &number);
+    if (number)
+        end_errno(connection, (int)number);
+    else
+        end(connection, "network_error", reason);
+}
+
+/* ---- bytes in and out: plain sockets directly, TLS through libcurl ---- */
+
+/* Bytes moved, 0 at the end of the stream, -1 with errno. */
+static ssize_t receive(struct connection *connection, char *space,
+                       size_t size)
+{
+    size_t received = 0;
+
+    if (!connection->endpoint.tls)
+        return recv(connection->socket, space, size, 0);
+    switch (curl_easy_recv(connection->connect.easy, space, size, &received)) {
+    case CURLE_OK:
+        return (ssize_t)received;
+    case CURLE_AGAIN:
+        errno = EAGAIN;
+        return -1;
+    default:
+        errno = ECONNRESET;
+        return -1;
+    }
+}
+
+static ssize_t transmit(struct connection *connection, struct text bytes)
+{
+    size_t sent = 0;
+
+    if (!connection->endpoint.tls)
+        return send(connection->socket, bytes.data, bytes.length,
+                    MSG_NOSIGNAL);
+    switch (curl_easy_send(connection->connect.easy, bytes.data, bytes.length,
+                           &sent)) {
+    case CURLE_OK:
+        return (ssize_t)sent;
+    case CURLE_AGAIN:
+        errno = EAGAIN;
+        return -1;
+    default:
+        errno = EPIPE;
+        return -1;
+    }
+}
+
+static bool is_full(struct connection *connection)
+{
+    return line_pending(&connection->input) >= READ_AHEAD
+        && line_ready(&connection->input);
+}
+
+static void receive_all(struct connection *connection)
+{
+    while (connection->state == OPEN && !is_full(connection)) {
+        ssize_t got = receive(connection,
+                              line_space(&connection->input, READ_SIZE),
+                              READ_SIZE);
+
+        if (got > 0)
+            line_filled(&connection->input, (size_t)got);
+        else if (got == 0)
+            end(connection, "closed", "closed by the peer");
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        else if (errno != EINTR)
+            end_errno(connection, errno);
+    }
+}
+
+static void transmit_all(struct connection *connection)
+{
+    struct buffer *output = &connection->output;
+
+    while (connection->state == OPEN && output->length) {
+        ssize_t sent = transmit(connection, buffer_text(output));
+
+        if (sent >= 0) {
+            output->length -= (size_t)sent;
+            memmove(output->data, output->data + sent, output->length);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno != EINTR) {
+            /* The peer may have said why before it hung up. */
+            buffer_free(output);
+        }
+    }
+    if (output->length == 0)
+        buffer_free(output);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+/* Waits for what is wanted now: room to write, and bytes if not full. */
+static void watch(struct connection *connection)
+{
+    int events = is_full(connection) ? 0 : UV_READABLE;
+
+    if (connection->state != OPEN)
+        return;
+    if (connection->output.length)
+        events |= UV_WRITABLE;
+    if (events == connection->events)
+        return;
+    connection->events = events;
+    if (events)
+        uv_poll_start(&connection->poll, events, on_ready);
+    else
+        uv_poll_stop(&connection->poll);
+}
+
+static void move_bytes(struct connection *connection)
+{
+    transmit_all(connection);
+    receive_all(connection);
+    watch(connection);
+}
+
+/* Is there something for the owner to see? */
+static bool is_takeable(struct connection *connection)
+{
+    return connection->state == ENDED || line_ready(&connection->input);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct connection *connection = poll->data;
+
+    (void)status;
+    (void)events;
+    move_bytes(connection);
+    if (is_takeable(connection))
+        connection->notify(connection->owner);
+}
+
+/* ---- connecting ---- */
+
+static void become_open(struct connection *connection)
+{
+    curl_socket_t socket;
+
+    curl_easy_getinfo(connection->connect.easy, CURLINFO_ACTIVESOCKET,
+                      &socket);
+    connection->socket = socket;
+    connection->state = OPEN;
+    uv_poll_init(net_loop(connection->net), &connection->poll, socket);
+    connection->poll.data = connection;
+    connection->poll_made = true;
+    move_bytes(connection);
+}
+
+static void on_connected(struct net_connect *connect, CURLcode code)
+{
+    struct connection *connection = (struct connection *)connect;
+
+    if (code == CURLE_OK)
+        become_open(connection);
+    else
+        end_connect(connection, code);
+    if (is_takeable(connection))
+        connection->notify(connection->owner);
+}
+
+static void set_address(CURL *easy, const struct endpoint *endpoint)
+{
+    const char *scheme = endpoint->tls ? "https" : "http";
+    char *name = endpoint_name(endpoint);
+    char *url = endpoint->path ? memory_format("%s://localhost/", scheme)
+                               : memory_format("%s://%s/", scheme, name);
+
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, endpoint->path);
+    free(url);
+    free(name);
+}
+
+/* Verified unless asked otherwise; a pin stands in for the authorities. */
+static void set_trust(CURL *easy, const struct endpoint *endpoint)
+{
+    bool by_authority = !endpoint->insecure && !endpoint->pin;
+
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, by_authority ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, by_authority ? 2L : 0L);
+    if (endpoint->pin && !endpoint->insecure)
+        curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, endpoint->pin);
+    if (endpoint->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint->ca_file);
+}
+
+static void set_options(struct connection *connection)
+{
+    const struct endpoint *endpoint = &connection->endpoint;
+    CURL *easy = connection->connect.easy;
+    double timeout = endpoint->connect_timeout > 0 ? endpoint->connect_timeout
+                                                   : CONNECT_TIMEOUT;
+
+    set_address(easy, endpoint);
+    set_trust(easy, endpoint);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, connection->reason);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout * 1e3));
+}
+
+struct connection *connection_open(struct net *net,
+                                   const struct endpoint *endpoint,
+                                   void (*notify)(void *owner), void *owner)
+{
+    struct connection *connection = memory_new(sizeof *connection);
+
+    connection->net = net;
+    connection->notify = notify;
+    connection->owner = owner;
+    endpoint_copy(&connection->endpoint, endpoint);
+    connection->connect.easy = net_easy(net);
+    connection->connect.done = on_connected;
+    set_options(connection);
+    net_start(net, &connection->connect);
+    return connection;
+}
+
+/* ---- use ---- */
+
+void connection_send(struct connection *connection, struct text bytes)
+{
+    if (connection->state == ENDED)
+        return;
+    buffer_add_text(&connection->output, bytes);
+    if (connection->state == OPEN) {
+        transmit_all(connection);
+        watch(connection);
+    }
+}
+
+int connection_take(struct connection *connection, struct text *line,
+                    struct harp_error *error)
+{
+    if (line_take(&connection->input, line))
+        return 1;
+    if (connection->state == OPEN && !(connection->events & UV_READABLE)) {
+        /* It was full: TLS may hold bytes that no poll would tell of. */
+        move_bytes(connection);
+        if (line_take(&connection->input, line))
+            return 1;
+    }
+    if (connection->state == ENDED) {
+        *error = connection->error;
+        return -1;
+    }
+    if (line_pending(&connection->input) == 0)
+        line_free(&connection->input);
+    return 0;
+}
+
+static void free_connection(struct connection *connection)
+{
+    endpoint_free(&connection->endpoint);
+    line_free(&connection->input);
+    buffer_free(&connection->output);
+    free(connection);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free_connection(handle->data);
+}
+
+/*
+ * May be called from within `notify`: nothing here or in net.c touches the
+ * connection after that, and its poll handle is freed by the loop.
+ */
+void connection_close(struct connection *connection)
+{
+    if (!connection)
+        return;
+    if (connection->poll_made)
+        uv_close((uv_handle_t *)&connection->poll, on_closed);
+    net_stop(connection->net, &connection->connect);
+    if (!connection->poll_made)
+        free_connection(connection);
+}

@@ -1,0 +1,155 @@
+#include "net/net.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+struct net {
+    uv_loop_t *loop;
+    CURLM *multi;               /* NULL until the first connect */
+    uv_timer_t timer;           /* libcurl has one timeout at a time */
+};
+
+/* A socket that libcurl wants watched while it connects. */
+struct watch {
+    uv_poll_t poll;
+    struct net *net;
+    curl_socket_t socket;
+};
+
+static void report_done(struct net *net)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(net->multi, &left))) {
+        struct net_connect *connect;
+        CURLcode result = message->data.result;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &connect);
+        connect->done(connect, result);
+    }
+}
+
+static void act(struct net *net, curl_socket_t socket, int events)
+{
+    int running;
+
+    curl_multi_socket_action(net->multi, socket, events, &running);
+    report_done(net);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+
+    act(watch->net, watch->socket,
+        status < 0 ? CURL_CSELECT_ERR
+                   : (events & UV_READABLE ? CURL_CSELECT_IN : 0)
+                     | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+}
+
+static void free_handle_data(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static struct watch *watch_new(struct net *net, curl_socket_t socket)
+{
+    struct watch *watch = memory_new(sizeof *watch);
+
+    watch->net = net;
+    watch->socket = socket;
+    watch->poll.data = watch;
+    uv_poll_init(net->loop, &watch->poll, socket);
+    curl_multi_assign(net->multi, socket, watch);
+    return watch;
+}
+
+static int watch_socket(CURL *easy, curl_socket_t socket, int what,
+                        void *context, void *assigned)
+{
+    struct net *net = context;
+    struct watch *watch = assigned;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch)
+            uv_close((uv_handle_t *)&watch->poll, free_handle_data);
+        return 0;
+    }
+    if (!watch)
+        watch = watch_new(net, socket);
+    uv_poll_start(&watch->poll, (what & CURL_POLL_IN ? UV_READABLE : 0)
+                  | (what & CURL_POLL_OUT ? UV_WRITABLE : 0), on_ready);
+    return 0;
+}
+
+static int set_timer(CURLM *multi, long milliseconds, void *context)
+{
+    struct net *net = context;
+
+    (void)multi;
+    if (milliseconds < 0)
+        uv_timer_stop(&net->timer);
+    else
+        uv_timer_start(&net->timer, on_timer, (uint64_t)milliseconds, 0);
+    return 0;
+}
+
+struct net *net_new(uv_loop_t *loop)
+{
+    struct net *net = memory_new(sizeof *net);
+
+    net->loop = loop;
+    uv_timer_init(loop, &net->timer);
+    net->timer.data = net;
+    return net;
+}
+
+void net_free(struct net *net)
+{
+    if (!net)
+        return;
+    if (net->multi)
+        curl_multi_cleanup(net->multi);
+    uv_close((uv_handle_t *)&net->timer, free_handle_data);
+}
+
+uv_loop_t *net_loop(const struct net *net)
+{
+    return net->loop;
+}
+
+CURL *net_easy(struct net *net)
+{
+    if (!net->multi) {
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        net->multi = curl_multi_init();
+        curl_multi_setopt(net->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+        curl_multi_setopt(net->multi, CURLMOPT_SOCKETDATA, net);
+        curl_multi_setopt(net->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+        curl_multi_setopt(net->multi, CURLMOPT_TIMERDATA, net);
+    }
+    return curl_easy_init();
+}
+
+void net_start(struct net *net, struct net_connect *connect)
+{
+    curl_easy_setopt(connect->easy, CURLOPT_PRIVATE, connect);
+    curl_multi_add_handle(net->multi, connect->easy);
+}
+
+void net_stop(struct net *net, struct net_connect *connect)
+{
+    curl_multi_remove_handle(net->multi, connect->easy);
+    curl_easy_cleanup(connect->easy);
+    connect->easy = NULL;
+}

@@ -1,0 +1,132 @@
+--- A server: a daemon that is called directly, without a dispatcher.
+--
+--     local server = harp.server{host = "web01", user = "me", password = …}
+--     server.current_time()                  the value; errors are raised
+--     for msg in server.logs(10) do … end    the packets, then a harp.Result
+--
+-- Options: host ("host[:port]", default localhost), port (default 4306), user
+-- (default $HARP_USER), password (default $HARP_PASSWORD) or password_file;
+-- ca_file, pin = "sha256//…", verify = false, connect_timeout (seconds).
+-- Without ca_file or pin the system's authorities are asked. The local stack,
+-- if one was started, answers for "localhost" unless a port is given.
+
+local core = require "harp.core"
+local stream = require "harp.stream"
+local value = require "harp.value"
+
+local PORT = 4306
+
+local Server = { __name = "harp.server" }
+local private = setmetatable({}, { __mode = "k" })
+
+local OPTIONS = {
+  host = true, port = true, user = true, password = true, password_file = true,
+  ca_file = true, pin = true, verify = true, connect_timeout = true,
+}
+
+local function read_password(path)
+  local file, reason = io.open(path)
+  local password = file and file:read "l"
+  if file then file:close() end
+  return password or error("cannot read the password from " .. (reason or path .. ": it is empty"), 4)
+end
+
+-- Who to be: as told, else from the environment, else of the local stack.
+local function credentials(options, stack)
+  local user = options.user or os.getenv "HARP_USER" or stack and stack.user
+  local password = options.password
+    or options.password_file and read_password(options.password_file)
+    or os.getenv "HARP_PASSWORD" or stack and stack.password
+  if not user or not password then
+    error("harp.server: no user or password; give user and password (or password_file), "
+      .. "or set HARP_USER and HARP_PASSWORD", 4)
+  end
+  return user, password
+end
+
+local function open(options)
+  value.check_options(options, OPTIONS, "harp.server")
+  local address = options.host or "localhost"
+  local stack = address == "localhost" and not options.port and core.local_stack() or nil
+  local user, password = credentials(options, stack)
+  return {
+    user = user,
+    password = password,
+    endpoint = core.endpoint(stack and stack.server or address, {
+      tls = true,
+      port = options.port or PORT,
+      ca_file = options.ca_file,
+      pin = options.pin or stack and stack.pin,
+      verify = options.verify,
+      connect_timeout = options.connect_timeout,
+    }),
+  }
+end
+
+local KINDS = { exception = "RemoteException", error = "RemoteError" }
+
+-- One answer; what is neither packet nor result is raised.
+local function take(exchange)
+  local kind, data = exchange:take()
+  if kind == nil then error(data, 0) end
+  if KINDS[kind] then error(value.remote_error(KINDS[kind], data), 0) end
+  return kind, data
+end
+
+local function results(exchange)
+  local last = false
+  local iterator = stream(exchange, function()
+    if last then return nil end
+    local kind, data = take(exchange)
+    if kind == "packet" then return data end
+    last = true
+    return value.Result(data)
+  end)
+  return iterator, nil, nil, iterator
+end
+
+local function call(state, procedure, arguments)
+  local exchange = core.call(state.endpoint, {
+    procedure = procedure, arguments = arguments, user = state.user, password = state.password,
+  })
+  local _, streams = take(exchange)
+  if streams then return results(exchange) end
+  local _, data = take(exchange)
+  exchange:close()
+  return data
+end
+
+-- A function that calls, used as server.NAME(…) or as server:NAME(…).
+local function by_name(server, name)
+  if type(name) ~= "string" then error("a procedure's name is a string", 2) end
+  return function(...)
+    if rawequal((...), server) then
+      return call(private[server], name, value.arguments(select(2, ...)))
+    end
+    return call(private[server], name, value.arguments(...))
+  end
+end
+
+function Server:__index(name)
+  if name == "procedure" then return by_name end
+  return by_name(self, name)
+end
+
+function Server:__newindex(name)
+  error(("a server has no field %q to set"):format(tostring(name)), 2)
+end
+
+function Server:__tostring()
+  local state = private[self]
+  return ("server %s as %s"):format(tostring(state.endpoint), state.user)
+end
+
+return function(options)
+  if type(options) == "string" then options = { host = options } end
+  if options ~= nil and type(options) ~= "table" then
+    error("harp.server takes a table of options, not a " .. type(options), 2)
+  end
+  local server = setmetatable({}, Server)
+  private[server] = open(options or {})
+  return server
+end

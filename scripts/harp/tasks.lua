@@ -1,0 +1,106 @@
+--- What can be built from spawn, join and events.
+
+local core = require "harp.core"
+
+local tasks = {}
+
+local function cancel_all(list)
+  for _, task in ipairs(list) do task:cancel() end
+end
+
+-- Joins every task. The first error cancels the rest, and is raised.
+local function join_all(list)
+  for _, task in ipairs(list) do
+    local ok, failure = pcall(task.join, task)
+    if not ok then
+      cancel_all(list)
+      error(failure, 0)
+    end
+  end
+end
+
+--- Calls `fn(item, index)` for every item, and returns the results in order.
+-- options.concurrency: how many at once (default: all). The first error
+-- cancels what is still running and is raised.
+function tasks.map(list, fn, options)
+  local count = #list
+  local width = options and options.concurrency or count
+  if math.type(width) ~= "integer" or width < (count == 0 and 0 or 1) then
+    error("harp.map: concurrency must be an integer of at least 1", 2)
+  end
+  local results, index, workers = {}, 0, {}
+  local stopped = false
+  local function work()
+    while index < count and not stopped do
+      index = index + 1
+      local at = index
+      local ok, result = pcall(fn, list[at], at)
+      if not ok then
+        stopped = true
+        cancel_all(workers)
+        error(result, 0)
+      end
+      results[at] = result
+    end
+  end
+  for i = 1, math.min(width, count) do workers[i] = core.spawn(work) end
+  join_all(workers)
+  return results
+end
+
+--- Waits for every task of a list; returns their (first) results in order.
+function tasks.all(list)
+  local results = {}
+  local ok, failure = pcall(join_all, list)
+  if not ok then error(failure, 0) end
+  for i, task in ipairs(list) do results[i] = task:join() end
+  return results
+end
+
+--- Waits for the first task of a list to end, cancels the others, and returns
+-- its results, or raises its error.
+function tasks.any(list)
+  if #list == 0 then error("harp.any: the list is empty", 2) end
+  local first, ended = nil, core.event()
+  local watchers = {}
+  for i, task in ipairs(list) do
+    watchers[i] = core.spawn(function()
+      pcall(task.join, task)
+      first = first or task
+      ended:fire()
+    end)
+  end
+  local ok, failure = pcall(ended.wait, ended)
+  cancel_all(watchers)
+  for _, task in ipairs(list) do
+    if task ~= first then task:cancel() end
+  end
+  if not ok then error(failure, 0) end
+  return first:join()
+end
+
+--- Calls `fn(...)`; raises a TimeoutError when it takes longer than `seconds`.
+function tasks.timeout(seconds, fn, ...)
+  local task = core.spawn(fn, ...)
+  local expired = false
+  local watch = core.spawn(function()
+    core.sleep(seconds)
+    expired = true
+    task:cancel()
+  end)
+  local results = table.pack(pcall(task.join, task))
+  watch:cancel()
+  if not results[1] then
+    task:cancel()
+    if expired and core.is_error(results[2], "CancelledException") then
+      error(core.error{
+        kind = "TimeoutError", type = "timeout",
+        message = ("not done after %g s"):format(seconds),
+      }, 0)
+    end
+    error(results[2], 0)
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+return tasks

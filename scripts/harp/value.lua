@@ -1,0 +1,77 @@
+--- The values with a meaning of their own, and the errors of the far side.
+
+local core = require "harp.core"
+
+local value = {}
+
+local function constant(name)
+  return setmetatable({}, { __name = name, __tostring = function() return "harp." .. name end })
+end
+
+--- What `job:result()` returns when the job has not ended.
+value.CALL_NOT_FINISHED = constant "CALL_NOT_FINISHED"
+
+--- What `job:result()` returns when the job was cancelled.
+value.CALL_CANCELLED = constant "CALL_CANCELLED"
+
+--- The last item of a server's stream: `value` is what the procedure returned.
+local Result = { __name = "harp.Result" }
+
+function Result:__tostring()
+  return "harp.Result(" .. core.encode(self.value) .. ")"
+end
+
+value.Result = setmetatable(Result, {
+  __call = function(_, v) return setmetatable({ value = v }, Result) end,
+})
+
+--- Is `v` a `harp.Result`?
+function value.is_result(v)
+  return getmetatable(v) == Result
+end
+
+local Named = { __name = "harp.named" }
+
+--- Marks a table as the named arguments of a call: `host.f(harp.named{a = 1})`.
+function value.named(arguments)
+  if type(arguments) ~= "table" then
+    error("harp.named takes a table of arguments by name, not a " .. type(arguments), 2)
+  end
+  return setmetatable(arguments, Named)
+end
+
+--- A call's arguments as JSON has them: an array, or one table of names.
+-- nil stands for null. Named and positional ones mixed are an error.
+function value.arguments(...)
+  local arguments = table.pack(...)
+  for i = 1, arguments.n do
+    if arguments[i] == nil then
+      arguments[i] = core.null
+    elseif getmetatable(arguments[i]) == Named then
+      if arguments.n > 1 then
+        error("named and positional arguments cannot be mixed: harp.named{...} must be the only one", 3)
+      end
+      return arguments[i]
+    end
+  end
+  arguments.n = nil
+  return core.array(arguments)
+end
+
+--- Refuses options that are not in `known`, a set; `what` is whose they are.
+function value.check_options(options, known, what)
+  for name in pairs(options) do
+    if not known[name] then
+      error(("%s has no option %q"):format(what, tostring(name)), 3)
+    end
+  end
+end
+
+--- An error that the far side sent: `failure` has type, message and data.
+function value.remote_error(kind, failure, job)
+  return core.error{
+    kind = kind, type = failure.type, message = failure.message, data = failure.data, job = job,
+  }
+end
+
+return value
