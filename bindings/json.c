@@ -257,32 +257,42 @@ static void at(struct writer *writer, const char *format, ...)
 
 static int write_value(lua_State *L, struct writer *writer);
 
+/* Digits that read back as the same float, as few as %g finds. */
+static void shortest(char *digits, size_t size, double number)
+{
+    int precision = 15;
+
+    do {
+        snprintf(digits, size, "%.*g", precision, number);
+    } while (strtod(digits, NULL) != number && ++precision <= 17);
+}
+
 /*
- * The shortest digits that read back as the same float, always with a
- * fraction: stock readers die of "1e22" (protocol §1).
+ * Always with a fraction and a plain exponent ("1.0e22", "1.0e-7"): stock
+ * readers die of "1e22" (protocol §1), and 1.0 is not to become 1.
  */
 static int write_float(struct writer *writer, double number)
 {
-    char digits[40], fixed[44];
-    char *exponent, *point;
-    int precision = 15;
+    char digits[40], text[48];
+    int exponent = 0;
+    char *at, *point;
 
     if (!isfinite(number))
         return wrong(writer, "NaN and infinity are not JSON");
-    do {
-        snprintf(digits, sizeof digits, "%.*g", precision, number);
-    } while (strtod(digits, NULL) != number && ++precision <= 17);
+    shortest(digits, sizeof digits, number);
+    at = strchr(digits, 'e');
+    if (at) {
+        exponent = atoi(at + 1);
+        *at = '\0';
+    }
     point = strpbrk(digits, ".,");
     if (point)
         *point = '.';           /* whatever the locale says */
-    exponent = strchr(digits, 'e');
-    if (point)
-        snprintf(fixed, sizeof fixed, "%s", digits);
-    else
-        snprintf(fixed, sizeof fixed, "%.*s.0%s",
-                 exponent ? (int)(exponent - digits) : (int)strlen(digits),
-                 digits, exponent ? exponent : "");
-    yajl_gen_number(writer->generator, fixed, strlen(fixed));
+    snprintf(text, sizeof text, "%s%s", digits, point ? "" : ".0");
+    if (exponent)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "e%d",
+                 exponent);
+    yajl_gen_number(writer->generator, text, strlen(text));
     return 0;
 }
 
@@ -353,6 +363,8 @@ static int write_array(lua_State *L, struct writer *writer)
 
 static int write_object(lua_State *L, struct writer *writer)
 {
+    int key = lua_gettop(L) + 1;
+
     yajl_gen_map_open(writer->generator);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
@@ -360,7 +372,7 @@ static int write_object(lua_State *L, struct writer *writer)
         if (write_string(L, writer, -2) != 0)
             return wrong(writer, "a key that is not UTF-8");
         if (write_value(L, writer) != 0) {
-            at(writer, ".%.60s", lua_tostring(L, -2));
+            at(writer, ".%.60s", lua_tostring(L, key));
             return -1;
         }
     }

@@ -28,31 +28,31 @@ function tasks.map(list, fn, options)
   if math.type(width) ~= "integer" or width < (count == 0 and 0 or 1) then
     error("harp.map: concurrency must be an integer of at least 1", 2)
   end
-  local results, index, workers = {}, 0, {}
-  local stopped = false
+  local results, workers, index, failure = {}, {}, 0, nil
   local function work()
-    while index < count and not stopped do
+    while index < count and not failure do
       index = index + 1
       local at = index
-      local ok, result = pcall(fn, list[at], at)
-      if not ok then
-        stopped = true
-        cancel_all(workers)
-        error(result, 0)
-      end
-      results[at] = result
+      results[at] = fn(list[at], at)
     end
   end
-  for i = 1, math.min(width, count) do workers[i] = core.spawn(work) end
+  local function worker()
+    local ok, reason = pcall(work)
+    if not ok and not failure then
+      failure = { reason }
+      cancel_all(workers)
+    end
+  end
+  for i = 1, math.min(width, count) do workers[i] = core.spawn(worker) end
   join_all(workers)
+  if failure then error(failure[1], 0) end
   return results
 end
 
 --- Waits for every task of a list; returns their (first) results in order.
 function tasks.all(list)
   local results = {}
-  local ok, failure = pcall(join_all, list)
-  if not ok then error(failure, 0) end
+  join_all(list)
   for i, task in ipairs(list) do results[i] = task:join() end
   return results
 end

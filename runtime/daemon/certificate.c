@@ -1,0 +1,146 @@
+#include "daemon/certificate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define LIFETIME (3650L * 24 * 3600)    /* seconds */
+
+static int failed(struct harp_error *error, const char *what,
+                  const char *path)
+{
+    return error_set(error, USAGE_ERROR, "certificate", "cannot %s %s: %s",
+                     what, path, errno ? strerror(errno) : "OpenSSL refused");
+}
+
+static void add_extension(X509 *certificate, int nid, const char *value)
+{
+    X509V3_CTX context;
+    X509_EXTENSION *extension;
+
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    if (extension)
+        X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
+static void fill(X509 *certificate, EVP_PKEY *key, const char *name)
+{
+    char *names = memory_format("DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1",
+                                name);
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    uint64_t serial = 1;
+
+    RAND_bytes((unsigned char *)&serial, sizeof serial);
+    X509_set_version(certificate, X509_VERSION_3);
+    ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), LIFETIME);
+    X509_set_pubkey(certificate, key);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                               (const unsigned char *)name, -1, -1, 0);
+    X509_set_issuer_name(certificate, subject);
+    add_extension(certificate, NID_subject_alt_name, names);
+    add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
+    X509_sign(certificate, key, EVP_sha256());
+    free(names);
+}
+
+static FILE *create_file(const char *path, mode_t mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+    return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+static int write_key(EVP_PKEY *key, const char *path,
+                     struct harp_error *error)
+{
+    FILE *file = create_file(path, 0600);
+    int written;
+
+    if (!file)
+        return failed(error, "make", path);
+    written = PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
+    return fclose(file) == 0 && written ? 0 : failed(error, "write", path);
+}
+
+static int write_certificate(X509 *certificate, const char *path,
+                             struct harp_error *error)
+{
+    FILE *file = create_file(path, 0644);
+    int written;
+
+    if (!file)
+        return failed(error, "make", path);
+    written = PEM_write_X509(file, certificate);
+    return fclose(file) == 0 && written ? 0 : failed(error, "write", path);
+}
+
+int certificate_create(const char *certificate_path, const char *key_path,
+                       const char *name, struct harp_error *error)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    int status = -1;
+
+    errno = 0;
+    if (!key || !certificate) {
+        failed(error, "make a key for", name);
+    } else {
+        fill(certificate, key, name);
+        if (write_key(key, key_path, error) == 0)
+            status = write_certificate(certificate, certificate_path, error);
+    }
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return status;
+}
+
+static X509 *read_certificate(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    X509 *certificate;
+
+    if (!file)
+        return NULL;
+    certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    return certificate;
+}
+
+int certificate_pin(const char *certificate_path, char pin[64],
+                    struct harp_error *error)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE], *der = NULL;
+    unsigned int length = 0;
+    X509 *certificate;
+    int size;
+
+    errno = 0;
+    certificate = read_certificate(certificate_path);
+    if (!certificate)
+        return failed(error, "read the certificate", certificate_path);
+    size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    X509_free(certificate);
+    if (size < 0)
+        return failed(error, "read the certificate", certificate_path);
+    EVP_Digest(der, (size_t)size, hash, &length, EVP_sha256(), NULL);
+    OPENSSL_free(der);
+    memcpy(pin, "sha256//", 9);
+    EVP_EncodeBlock((unsigned char *)pin + 8, hash, (int)length);
+    return 0;
+}

@@ -1,0 +1,184 @@
+#include "daemon/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/peer.h"
+#include "daemon/procedures.h"
+#include "daemon/users.h"
+#include "wire/call.h"
+
+#define REQUEST_SECONDS 10.0    /* for handshake and request (protocol §2) */
+#define REQUEST_LIMIT (1 << 20) /* bytes */
+#define CONNECTION 3            /* the descriptor, after those of the streams */
+
+/* ---- becoming a process of its own ---- */
+
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/* A handler for SIGPIPE, unlike SIG_IGN, is not inherited by commands. */
+static void reset_signals(const sigset_t *mask)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    signal(SIGPIPE, ignore);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* Nothing of the parent's stays open but the connection and the log. */
+static void keep_descriptors(int socket)
+{
+    int null = open("/dev/null", O_RDONLY);
+
+    dup2(null, STDIN_FILENO);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    dup2(socket, CONNECTION);
+    fcntl(CONNECTION, F_SETFD, FD_CLOEXEC);
+    close_range(CONNECTION + 1, ~0U, 0);
+}
+
+/* It must not outlive the daemon, and leads what it starts. */
+static void become_leader(pid_t parent)
+{
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+}
+
+/* ---- the dialogue ---- */
+
+static void send_line(void *context, struct text line)
+{
+    if (peer_send(context, line) != 0)
+        _exit(1);               /* the caller is gone, and so is its call */
+}
+
+static void send_error(struct peer *peer, const struct harp_error *error)
+{
+    struct buffer line = { 0 };
+
+    answer_error(&line, error->type, error->message);
+    peer_send(peer, buffer_text(&line));
+    buffer_free(&line);
+}
+
+static int read_request(struct peer *peer, struct call *call,
+                        struct harp_error *error)
+{
+    struct text line;
+
+    if (peer_read_line(peer, REQUEST_LIMIT, &line, error) != 0
+        || call_read(call, line, error) != 0)
+        return -1;
+    explicit_bzero((char *)(uintptr_t)line.data, line.length);
+    return 0;
+}
+
+/* What comes from outside is shown in the log without surprises. */
+static const char *printable(const char *name, char shown[64])
+{
+    size_t i = 0;
+
+    for (; name[i] && i < 63; i++)
+        shown[i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
+    shown[i] = '\0';
+    return shown;
+}
+
+static double seconds_since(const struct timespec *start)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)(time.tv_sec - start->tv_sec)
+         + (double)(time.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+/* One line of log a call: who, from where, what, and how it ended. */
+static void serve_call(const struct child_context *context,
+                       struct peer *peer, struct call *call,
+                       const char *address)
+{
+    char user[64], procedure[64];
+    struct timespec start;
+    enum answer_kind last;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    last = procedures_call(context->procedures, call, send_line, peer);
+    log_info("call from=%s user=%s procedure=%s outcome=%s seconds=%.3f",
+             address, printable(call->user, user),
+             printable(call->procedure, procedure), answer_name(last),
+             seconds_since(&start));
+}
+
+static int authenticate(const struct child_context *context,
+                        const struct call *call, const char *address,
+                        struct harp_error *error)
+{
+    char user[64];
+
+    if (users_check(context->users, call->user, call->password))
+        return 0;
+    log_warn("authentication failed from=%s user=%s", address,
+             printable(call->user, user));
+    return error_set(error, REMOTE_ERROR, "auth_error",
+                     "wrong user or password");
+}
+
+static void serve(const struct child_context *context, const char *address)
+{
+    struct call call = { 0 };
+    struct harp_error error;
+    struct peer *peer = peer_open(context->tls, CONNECTION, REQUEST_SECONDS,
+                                  &error);
+
+    if (!peer) {
+        log_warn("no call from=%s: %s", address, error.message);
+        return;
+    }
+    if (read_request(peer, &call, &error) != 0) {
+        log_warn("no call from=%s: %s", address, error.message);
+        send_error(peer, &error);
+    } else if (authenticate(context, &call, address, &error) != 0) {
+        send_error(peer, &error);
+    } else {
+        explicit_bzero(call.password, strlen(call.password));
+        serve_call(context, peer, &call, address);
+    }
+    call_free(&call);
+    peer_close(peer);
+}
+
+pid_t child_fork(const struct child_context *context, int socket,
+                 const char *address)
+{
+    pid_t parent = getpid(), pid;
+    sigset_t all, before;
+
+    /* A signal between fork and reset would reach the parent's handlers. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0) {
+        become_leader(parent);
+        keep_descriptors(socket);
+        reset_signals(&before);
+        serve(context, address);
+        fflush(stdout);
+        _exit(0);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}

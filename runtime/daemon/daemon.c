@@ -1,0 +1,347 @@
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/child.h"
+#include "daemon/procedures.h"
+#include "daemon/users.h"
+#include "host/config.h"
+#include "net/endpoint.h"
+#include "net/listen.h"
+#include "net/service.h"
+
+#define PORT 4306
+
+/*
+ * A call as the parent sees it: the process, and the connection, kept open
+ * only to see the caller hang up.
+ */
+struct child {
+    TAILQ_ENTRY(child) link;
+    struct daemon *daemon;
+    uv_poll_t watch;
+    int socket;
+    pid_t pid;
+    char address[NI_MAXHOST + NI_MAXSERV];
+};
+
+struct daemon {
+    struct child_context context;
+    struct endpoint listen;
+    char *certificate;
+    char *key;
+    bool lifeline;
+    size_t most;                /* children at once */
+    int socket;                 /* that listens; -1 once stopped */
+    char *name;                 /* of what it listens on */
+    uv_loop_t loop;
+    uv_poll_t accept;
+    uv_signal_t ended;          /* SIGCHLD */
+    struct service service;
+    TAILQ_HEAD(, child) children;
+    size_t count;
+};
+
+/* ---- children ---- */
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+/* Beyond the most, callers wait in the listening socket's queue. */
+static void accept_or_wait(struct daemon *daemon)
+{
+    if (daemon->socket < 0)
+        return;
+    if (daemon->count < daemon->most)
+        uv_poll_start(&daemon->accept, UV_READABLE, on_connection);
+    else
+        uv_poll_stop(&daemon->accept);
+}
+
+static void free_child(uv_handle_t *handle)
+{
+    struct child *child = handle->data;
+
+    close(child->socket);
+    free(child);
+}
+
+/* Everything that the procedure started is in its group. */
+static void kill_group(const struct child *child)
+{
+    kill(-child->pid, SIGKILL);
+    kill(child->pid, SIGKILL);
+}
+
+static void on_hang_up(uv_poll_t *watch, int status, int events)
+{
+    struct child *child = watch->data;
+
+    (void)status;
+    (void)events;
+    uv_poll_stop(watch);
+    kill_group(child);
+}
+
+static void end_child(struct child *child, int status)
+{
+    struct daemon *daemon = child->daemon;
+
+    kill(-child->pid, SIGKILL); /* what it left behind */
+    if (WIFSIGNALED(status))
+        log_info("call from=%s ended by signal %d%s", child->address,
+                 WTERMSIG(status), uv_is_active((uv_handle_t *)&child->watch)
+                 ? "" : ": the caller hung up");
+    TAILQ_REMOVE(&daemon->children, child, link);
+    daemon->count--;
+    uv_close((uv_handle_t *)&child->watch, free_child);
+    accept_or_wait(daemon);
+}
+
+static void reap(struct daemon *daemon)
+{
+    struct child *child, *next;
+    int status;
+
+    for (child = TAILQ_FIRST(&daemon->children); child; child = next) {
+        next = TAILQ_NEXT(child, link);
+        if (waitpid(child->pid, &status, WNOHANG) == child->pid)
+            end_child(child, status);
+    }
+}
+
+static void end_if_done(struct daemon *daemon)
+{
+    if (daemon->socket < 0 && daemon->count == 0
+        && !uv_is_closing((uv_handle_t *)&daemon->ended))
+        uv_close((uv_handle_t *)&daemon->ended, NULL);
+}
+
+static void on_child_ended(uv_signal_t *handle, int number)
+{
+    (void)number;
+    reap(handle->data);
+    end_if_done(handle->data);
+}
+
+static void start_child(struct daemon *daemon, int socket,
+                        const struct sockaddr *address, socklen_t length)
+{
+    struct child *child = memory_new(sizeof *child);
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+
+    getnameinfo(address, length, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(child->address, sizeof child->address, "%s:%s", host, port);
+    child->pid = child_fork(&daemon->context, socket, child->address);
+    if (child->pid < 0) {
+        log_warn("cannot fork for a call from=%s: %s", child->address,
+                 strerror(errno));
+        close(socket);
+        free(child);
+        return;
+    }
+    child->daemon = daemon;
+    child->socket = socket;
+    uv_poll_init(&daemon->loop, &child->watch, socket);
+    child->watch.data = child;
+    uv_poll_start(&child->watch, UV_DISCONNECT, on_hang_up);
+    TAILQ_INSERT_TAIL(&daemon->children, child, link);
+    daemon->count++;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    int yes = 1, socket;
+
+    (void)status;
+    (void)events;
+    socket = accept4(daemon->socket, (struct sockaddr *)&address, &length,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0) {
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            log_warn("cannot accept: %s", strerror(errno));
+        return;
+    }
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    start_child(daemon, socket, (struct sockaddr *)&address, length);
+    accept_or_wait(daemon);
+}
+
+/* ---- starting ---- */
+
+static void add_user(struct config *config, const char *name, void *context)
+{
+    struct daemon *daemon = context;
+    const char *secret = config_value(config);
+
+    if (!name || !secret)
+        config_complain(config, "users", "must map names to passwords");
+    else
+        users_add(daemon->context.users, name, secret);
+}
+
+struct loading {
+    struct daemon *daemon;
+    struct harp_error *error;
+    size_t count;
+    bool failed;
+};
+
+static void load_procedures(struct config *config, const char *key,
+                            void *context)
+{
+    struct loading *loading = context;
+    const char *path = config_value(config);
+
+    if (key || !path)
+        config_complain(config, "procedures", "must be a list of files");
+    else if (!loading->failed)
+        loading->failed = procedures_load(loading->daemon->context.procedures,
+                                          path, loading->error) != 0;
+    loading->count++;
+}
+
+static int read_settings(struct daemon *daemon, struct config *config,
+                         struct harp_error *error)
+{
+    struct loading loading = { daemon, error, 0, false };
+    const char *address = config_string(config, "listen", "127.0.0.1:4306");
+    const char *passwords = config_string(config, "password_file", NULL);
+    double most = config_number(config, "max_children", 100);
+
+    daemon->certificate = memory_string(
+        config_string(config, "certificate", "/etc/harp/daemon.crt"));
+    daemon->key = memory_string(
+        config_string(config, "key", "/etc/harp/daemon.key"));
+    daemon->lifeline = config_boolean(config, "lifeline", false);
+    if (!(most >= 1 && most <= 1e6))
+        config_complain(config, "max_children", "must be at least 1");
+    else
+        daemon->most = (size_t)most;
+    config_each(config, "users", add_user, daemon);
+    config_each(config, "procedures", load_procedures, &loading);
+    if (loading.failed || config_finish(config, error) != 0
+        || (passwords
+            && users_read(daemon->context.users, passwords, error) != 0))
+        return -1;
+    if (users_count(daemon->context.users) == 0)
+        return error_set(error, USAGE_ERROR, "configuration", "nobody could "
+                         "call: set users or password_file");
+    if (loading.count == 0)
+        return error_set(error, USAGE_ERROR, "configuration", "there is "
+                         "nothing to call: set procedures to a list of files");
+    return endpoint_parse(&daemon->listen, address, PORT, error);
+}
+
+static int read_config(struct daemon *daemon, const char *path,
+                       struct harp_error *error)
+{
+    struct config *config = config_load(path, error);
+    int status = config ? read_settings(daemon, config, error) : -1;
+
+    config_free(config);
+    return status;
+}
+
+static int open_tls(struct daemon *daemon, struct harp_error *error)
+{
+    SSL_CTX *tls = daemon->context.tls = SSL_CTX_new(TLS_server_method());
+    const char *file = daemon->certificate;
+
+    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE
+                     | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (SSL_CTX_use_certificate_chain_file(tls, file) == 1) {
+        file = daemon->key;
+        if (SSL_CTX_use_PrivateKey_file(tls, file, SSL_FILETYPE_PEM) == 1)
+            return 0;
+    }
+    return error_set(error, USAGE_ERROR, "certificate", "cannot use %s: %s",
+                     file, ERR_reason_error_string(ERR_peek_last_error()));
+}
+
+static void stop(void *owner)
+{
+    struct daemon *daemon = owner;
+    struct child *child;
+
+    log_info("stopping");
+    uv_close((uv_handle_t *)&daemon->accept, NULL);
+    close(daemon->socket);
+    daemon->socket = -1;
+    service_end(&daemon->service);
+    TAILQ_FOREACH(child, &daemon->children, link)
+        kill_group(child);
+    end_if_done(daemon);
+}
+
+static void start_loop(struct daemon *daemon)
+{
+    uv_loop_init(&daemon->loop);
+    uv_poll_init(&daemon->loop, &daemon->accept, daemon->socket);
+    daemon->accept.data = daemon;
+    uv_signal_init(&daemon->loop, &daemon->ended);
+    daemon->ended.data = daemon;
+    uv_signal_start(&daemon->ended, on_child_ended, SIGCHLD);
+    service_start(&daemon->service, &daemon->loop, daemon->lifeline, stop,
+                  daemon);
+    accept_or_wait(daemon);
+}
+
+struct daemon *daemon_new(const char *config, struct harp_error *error)
+{
+    struct daemon *daemon = memory_new(sizeof *daemon);
+
+    TAILQ_INIT(&daemon->children);
+    daemon->socket = -1;
+    daemon->context.users = users_new();
+    daemon->context.procedures = procedures_new();
+    if (read_config(daemon, config, error) == 0
+        && open_tls(daemon, error) == 0)
+        daemon->socket = listen_open(&daemon->listen, &daemon->name, error);
+    if (daemon->socket >= 0)
+        return daemon;
+    daemon_free(daemon);
+    return NULL;
+}
+
+void daemon_run(struct daemon *daemon)
+{
+    start_loop(daemon);
+    service_announce(daemon->name);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+}
+
+void daemon_free(struct daemon *daemon)
+{
+    if (daemon->socket >= 0)
+        close(daemon->socket);
+    SSL_CTX_free(daemon->context.tls);
+    users_free(daemon->context.users);
+    procedures_free(daemon->context.procedures);
+    endpoint_free(&daemon->listen);
+    free(daemon->certificate);
+    free(daemon->key);
+    free(daemon->name);
+    free(daemon);
+}

@@ -1,0 +1,35 @@
+/*
+ * The TLS line to a caller, in the child that serves it: blocking, with a
+ * deadline until the request is there.
+ */
+#ifndef HARP_DAEMON_PEER_H
+#define HARP_DAEMON_PEER_H
+
+#include <openssl/ssl.h>
+
+#include "base/buffer.h"
+
+struct harp_error;
+struct peer;
+
+/*
+ * Shakes hands on a non-blocking socket. NULL when it fails, or when
+ * `seconds` for handshake and request are over.
+ */
+struct peer *peer_open(SSL_CTX *context, int socket, double seconds,
+                       struct harp_error *error);
+
+/*
+ * The request's line, without its end; valid until peer_close. Errors:
+ * timeout, read_error, invalid_request (longer than `limit` bytes).
+ */
+int peer_read_line(struct peer *peer, size_t limit, struct text *line,
+                   struct harp_error *error);
+
+/* Waits for as long as the caller takes; -1 when it is gone. */
+int peer_send(struct peer *peer, struct text bytes);
+
+/* Lets the last bytes arrive, then closes. */
+void peer_close(struct peer *peer);
+
+#endif

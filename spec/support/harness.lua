@@ -1,0 +1,261 @@
+--- Real servers for the specs: on ports of the system's choice, in a private
+-- directory, gone when the spec is.
+
+local socket = require "socket"
+local ssl = require "ssl"
+
+local harness = {}
+
+local build = assert(os.getenv "HARP_BUILD", "HARP_BUILD is not set; run the specs by spec/support/check")
+harness.program = build .. "/harp"
+
+-- Not handed on to the program under test: a preloaded sanitizer is for lua5.4.
+local clean = "env -u LD_PRELOAD -u LUA_CPATH -u ASAN_OPTIONS "
+
+function harness.quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
+
+--- Runs a shell command; returns its output and its exit status.
+function harness.shell(command)
+  local pipe = assert(io.popen(clean .. "sh -c " .. harness.quote(command) .. "; echo $?"))
+  local output, status = pipe:read "a":match "^(.-)(%d+)\n$"
+  pipe:close()
+  return output, math.tointeger(status)
+end
+
+--- Runs harp with arguments as a shell has them; returns standard output,
+-- standard error and the exit status.
+function harness.harp(arguments, input)
+  local errors = os.tmpname()
+  local command = ("%s%s %s 2>%s"):format(
+    input and "printf %s " .. harness.quote(input) .. " | " or "", harness.program, arguments, errors)
+  local output, status = harness.shell(command)
+  local text = harness.read(errors)
+  os.remove(errors)
+  return output, text, status
+end
+
+function harness.read(path)
+  local file = assert(io.open(path))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+function harness.write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+--- A private directory, removed by harness.clean_up.
+local directories, servers = {}, {}
+
+function harness.directory()
+  local path = harness.shell "mktemp -d":match "^(%S+)"
+  directories[#directories + 1] = path
+  return path
+end
+
+--- Tries until `condition()` holds; an error after `seconds` (default 5).
+function harness.eventually(condition, seconds)
+  local deadline = socket.gettime() + (seconds or 5)
+  while not condition() do
+    if socket.gettime() > deadline then error("it never came true", 2) end
+    socket.sleep(0.01)
+  end
+end
+
+-- ---- processes ----
+
+local Server = {}
+Server.__index = Server
+
+local function start(command, config, directory)
+  local log = directory .. "/" .. command .. ".log"
+  local line = ("%ssh -c 'echo $$; exec %s %s --config %s 2>>%s'"):format(
+    clean, harness.program, command, config, log)
+  local pipe = assert(io.popen(line))
+  local pid = pipe:read "l"
+  local address = (pipe:read "l" or ""):match "^listening on (.+)$"
+  if not address then
+    pipe:close()
+    error(command .. " did not start: " .. harness.read(log), 3)
+  end
+  local server = setmetatable({
+    command = command, config = config, directory = directory, pid = pid, pipe = pipe, log = log, address = address,
+    port = math.tointeger(address:match ":(%d+)$"),
+  }, Server)
+  servers[server] = true
+  return server
+end
+
+--- Sends a signal (default TERM) and waits for the end: the exit status, or
+-- nil and the signal.
+function Server:stop(signal)
+  if not self.pipe then return end
+  os.execute(("kill -%s %s"):format(signal or "TERM", self.pid))
+  local _, how, status = self.pipe:close()
+  self.pipe = nil
+  servers[self] = nil
+  if how == "exit" and status < 128 then return status end
+  return nil, status
+end
+
+--- Starts it again with the same configuration (and so the same files).
+function Server:restart()
+  local again = start(self.command, self.config, self.directory)
+  for name, v in pairs(again) do self[name] = v end
+  servers[again], servers[self] = nil, true
+end
+
+function Server:is_alive()
+  return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
+end
+
+function Server:descriptors()
+  local output = harness.shell("ls /proc/" .. self.pid .. "/fd | wc -l")
+  return math.tointeger(output:match "%d+")
+end
+
+--- Child processes, zombies included.
+function Server:children()
+  local output = harness.shell("pgrep -c -P " .. self.pid)
+  return math.tointeger(output:match "%d+")
+end
+
+function harness.clean_up()
+  for server in pairs(servers) do server:stop "KILL" end
+  for _, path in ipairs(directories) do os.execute("rm -rf " .. path) end
+  directories = {}
+end
+
+-- ---- a daemon and a dispatcher ----
+
+--- A certificate for localhost, by openssl; returns the files and the pin.
+function harness.certificate(directory)
+  local certificate, key = directory .. "/cert.pem", directory .. "/key.pem"
+  local _, status = harness.shell(([[
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+      -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout %s -out %s 2>/dev/null]]):format(key, certificate))
+  assert(status == 0, "openssl cannot make a certificate")
+  local pin = harness.shell(([[
+    openssl x509 -in %s -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary \
+      | openssl base64 -A]]):format(certificate))
+  return certificate, key, "sha256//" .. pin
+end
+
+local PROCEDURES = [[
+procedure("sum", function(a, b) return a + b end)
+procedure("echo", function(...) return ... end)
+procedure("all", function(...) return require "harp".array{...} end)
+procedure("sleep", function(seconds) require "harp".sleep(seconds) return "slept" end)
+procedure("mark", function(file, text)
+  local f = assert(io.open(file, "a")) f:write(text, "\n") f:close() return text
+end)
+procedure("boom", function(message) error(message) end)
+procedure("fail", function() error{ type = "paper", message = "out of paper", data = { tray = 2 } } end)
+procedure("bad", function() return print end)
+procedure("shell", function(command) os.execute(command) end)
+stream("count", function(n, seconds)
+  for i = 1, n do
+    coroutine.yield{ i = i }
+    if seconds then require "harp".sleep(seconds) end
+  end
+  return { msg = "end" }
+end)
+stream("quiet", function() coroutine.yield(1) end)
+]]
+
+--- options: procedures (Lua text), settings (more lines of configuration).
+function harness.daemon(options)
+  options = options or {}
+  local directory = harness.directory()
+  local certificate, key, pin = harness.certificate(directory)
+  local procedures = harness.write(directory .. "/procedures.lua", options.procedures or PROCEDURES)
+  local config = harness.write(directory .. "/daemon.lua", ([[
+    listen = "127.0.0.1:0"
+    certificate = %q
+    key = %q
+    procedures = { %q }
+    users = { tester = "secret" }
+    %s]]):format(certificate, key, procedures, options.settings or ""))
+  local daemon = start("daemon", config, directory)
+  daemon.pin, daemon.certificate = pin, certificate
+  return daemon
+end
+
+--- How a dispatcher reaches a daemon, as an entry of `hosts`.
+function harness.host_entry(daemon)
+  return ("{ address = '127.0.0.1', port = %d, user = 'tester', password = 'secret', pin = %q }"):format(
+    daemon.port, daemon.pin)
+end
+
+--- options: daemon, settings. Its daemon is known as localhost, web01 and web02.
+function harness.dispatcher(options)
+  local directory = harness.directory()
+  local hosts = {}
+  for _, name in ipairs{ "localhost", "web01", "web02" } do
+    hosts[#hosts + 1] = name .. " = " .. harness.host_entry(options.daemon)
+  end
+  hosts[#hosts + 1] = "refused = { address = '127.0.0.1', port = 1, user = 'x', password = 'x', pin = 'sha256//x=' }"
+  hosts[#hosts + 1] = "nowhere = { address = 'nowhere.invalid', user = 'x', password = 'x', pin = 'sha256//x=' }"
+  local config = harness.write(directory .. "/dispatcher.lua", ([[
+    listen = %q
+    database = %q
+    hosts = { %s }
+    %s]]):format(options.listen or "127.0.0.1:0", directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
+    options.settings or ""))
+  return start("dispatcher", config, directory)
+end
+
+-- ---- raw lines ----
+
+--- Opens a connection; lines are read with `lines(connection)`.
+function harness.connect(server)
+  local connection = assert(socket.connect("127.0.0.1", server.port))
+  connection:settimeout(10)
+  return connection
+end
+
+--- The same over TLS, to a daemon.
+function harness.connect_tls(server, parameters)
+  local connection = assert(ssl.wrap(harness.connect(server), parameters or {
+    mode = "client", protocol = "any", verify = "none", options = "all",
+  }))
+  connection:settimeout(10)
+  assert(connection:dohandshake())
+  return connection
+end
+
+--- Everything until the peer closes, as a list of lines; and whether it closed.
+function harness.lines(connection)
+  local list = {}
+  while true do
+    local line, reason, partial = connection:receive "*l"
+    if not line then
+      if partial and partial ~= "" then list[#list + 1] = partial end
+      return list, reason == "closed", reason
+    end
+    list[#list + 1] = line
+  end
+end
+
+--- Sends text on a new connection and returns all lines of the answer.
+function harness.ask(server, text)
+  local connection = harness.connect(server)
+  assert(connection:send(text))
+  local lines, closed, reason = harness.lines(connection)
+  connection:close()
+  return lines, closed, reason
+end
+
+function harness.ask_tls(server, text)
+  local connection = harness.connect_tls(server)
+  assert(connection:send(text))
+  local lines, closed, reason = harness.lines(connection)
+  connection:close()
+  return lines, closed, reason
+end
+
+return harness
