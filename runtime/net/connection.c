@@ -23,6 +23,7 @@ struct connection {
     uv_poll_t poll;             /* ours from OPEN on */
     bool poll_made;
     int events;                 /* that the poll waits for */
+    bool again;                 /* look at the next turn, whatever it says */
     int socket;
     struct endpoint endpoint;
     enum connection_state state;
@@ -190,7 +191,7 @@ static void watch(struct connection *connection)
 
     if (connection->state != OPEN)
         return;
-    if (connection->output.length)
+    if (connection->output.length || connection->again)
         events |= UV_WRITABLE;
     if (events == connection->events)
         return;
@@ -220,6 +221,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
+    connection->again = false;
     move_bytes(connection);
     if (is_takeable(connection))
         connection->notify(connection->owner);
@@ -335,10 +337,10 @@ int connection_take(struct connection *connection, struct text *line,
     if (line_take(&connection->input, line))
         return 1;
     if (connection->state == OPEN && !(connection->events & UV_READABLE)) {
-        /* It was full: TLS may hold bytes that no poll would tell of. */
-        move_bytes(connection);
-        if (line_take(&connection->input, line))
-            return 1;
+        /* It was full: TLS may hold bytes that no poll would tell of. Not
+           read here, so that a flood leaves the loop to others too. */
+        connection->again = true;
+        watch(connection);
     }
     if (connection->state == ENDED) {
         *error = connection->error;

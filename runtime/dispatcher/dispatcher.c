@@ -1,0 +1,193 @@
+#include "dispatcher/dispatcher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "dispatcher/hosts.h"
+#include "dispatcher/job.h"
+#include "dispatcher/parts.h"
+#include "dispatcher/session.h"
+#include "dispatcher/store.h"
+#include "host/config.h"
+#include "net/endpoint.h"
+#include "net/listen.h"
+#include "net/net.h"
+#include "net/service.h"
+#include "wire/reply.h"
+
+#define PORT 3502
+#define DATABASE "/var/lib/harp/dispatcher.db"
+#define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
+
+struct dispatcher {
+    struct parts parts;
+    struct endpoint listen;
+    char *database;
+    bool lifeline;
+    char *name;                 /* of what it listens on */
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+        uv_handle_t handle;
+    } listener;
+    struct service service;
+};
+
+/* ---- configuration ---- */
+
+static double read_limit(struct config *config, const char *name)
+{
+    double seconds = config_number(config, name, LIMIT);
+
+    if (!(seconds > 0 && seconds < 1e9))
+        config_complain(config, name, "must be seconds above 0");
+    return seconds;
+}
+
+static int read_settings(struct dispatcher *dispatcher,
+                         struct config *config, struct harp_error *error)
+{
+    const char *address = config_string(config, "listen", "127.0.0.1:3502");
+
+    dispatcher->database = memory_string(config_string(config, "database",
+                                                       DATABASE));
+    dispatcher->lifeline = config_boolean(config, "lifeline", false);
+    dispatcher->parts.timeout = read_limit(config, "timeout");
+    dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
+    dispatcher->parts.hosts = hosts_read(config);
+    if (config_finish(config, error) != 0)
+        return -1;
+    return endpoint_parse(&dispatcher->listen, address, PORT, error);
+}
+
+static int read_config(struct dispatcher *dispatcher, const char *path,
+                       struct harp_error *error)
+{
+    struct config *config = config_load(path, error);
+    int status = config ? read_settings(dispatcher, config, error) : -1;
+
+    config_free(config);
+    return status;
+}
+
+/* ---- starting ---- */
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct dispatcher *dispatcher = listener->data;
+
+    if (status == 0)
+        session_start(&dispatcher->parts, listener);
+    else
+        log_warn("cannot accept: %s", uv_strerror(status));
+}
+
+static int open_listener(struct dispatcher *dispatcher,
+                         struct harp_error *error)
+{
+    uv_loop_t *loop = &dispatcher->parts.loop;
+    int fd = listen_open(&dispatcher->listen, &dispatcher->name, error);
+
+    if (fd < 0)
+        return -1;
+    if (dispatcher->listen.path) {
+        uv_pipe_init(loop, &dispatcher->listener.pipe, 0);
+        uv_pipe_open(&dispatcher->listener.pipe, fd);
+    } else {
+        uv_tcp_init(loop, &dispatcher->listener.tcp);
+        uv_tcp_open(&dispatcher->listener.tcp, fd);
+    }
+    dispatcher->listener.handle.data = dispatcher;
+    uv_listen(&dispatcher->listener.stream, 1024, on_connection);
+    return 0;
+}
+
+struct dispatcher *dispatcher_new(const char *config,
+                                  struct harp_error *error)
+{
+    struct dispatcher *dispatcher = memory_new(sizeof *dispatcher);
+    struct parts *parts = &dispatcher->parts;
+
+    LIST_INIT(&parts->sessions);
+    uv_loop_init(&parts->loop);
+    parts->net = net_new(&parts->loop);
+    if (read_config(dispatcher, config, error) == 0)
+        parts->store = store_open(&parts->loop, dispatcher->database, error);
+    if (parts->store && open_listener(dispatcher, error) == 0)
+        return dispatcher;
+    dispatcher_free(dispatcher);
+    return NULL;
+}
+
+static void take_up(void *owner, int64_t number, const char *id,
+                    const struct request *call)
+{
+    job_begin(owner, number, id, call);
+}
+
+static int recover(struct dispatcher *dispatcher, struct harp_error *error)
+{
+    struct parts *parts = &dispatcher->parts;
+    struct buffer outcome = { 0 };
+    int status;
+
+    outcome_error(&outcome, "missing_result", "job interrupted abruptly");
+    status = store_recover(parts->store, buffer_text(&outcome), take_up,
+                           parts, error);
+    buffer_free(&outcome);
+    return status;
+}
+
+/* ---- stopping ---- */
+
+/* Queued jobs stay in the store; those that run are told, and end. */
+static void stop(void *owner)
+{
+    struct dispatcher *dispatcher = owner;
+
+    log_info("stopping");
+    dispatcher->parts.stopping = true;
+    uv_close(&dispatcher->listener.handle, NULL);
+    service_end(&dispatcher->service);
+    job_stop_all(&dispatcher->parts);
+    uv_stop(&dispatcher->parts.loop);
+}
+
+int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
+{
+    struct parts *parts = &dispatcher->parts;
+
+    if (recover(dispatcher, error) != 0) {
+        uv_close(&dispatcher->listener.handle, NULL);
+        return -1;
+    }
+    service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
+                  stop, dispatcher);
+    service_announce(dispatcher->name);
+    uv_run(&parts->loop, UV_RUN_DEFAULT);
+    return 0;
+}
+
+/* What is queued in the store completes, then everything closes. */
+void dispatcher_free(struct dispatcher *dispatcher)
+{
+    struct parts *parts = &dispatcher->parts;
+
+    parts->stopping = true;
+    store_close(parts->store);
+    session_close_all(parts);
+    job_free_all(parts);
+    net_free(parts->net);
+    uv_run(&parts->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&parts->loop);
+    hosts_free(parts->hosts);
+    endpoint_free(&dispatcher->listen);
+    free(dispatcher->database);
+    free(dispatcher->name);
+    free(dispatcher);
+}

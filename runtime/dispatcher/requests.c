@@ -1,0 +1,168 @@
+#include "dispatcher/requests.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "dispatcher/follow.h"
+#include "dispatcher/job.h"
+#include "dispatcher/parts.h"
+#include "dispatcher/session.h"
+#include "dispatcher/store.h"
+#include "wire/json.h"
+#include "wire/reply.h"
+
+static void answer_error(struct exchange *exchange,
+                         const struct harp_error *error)
+{
+    exchange_answer_error(exchange, error->type, error->message);
+}
+
+/* ---- submit ---- */
+
+/*
+ * The job begins even when its client is gone by now: it was promised to the
+ * store. Its id is in the request, where the others have theirs.
+ */
+static void on_added(void *owner, const struct store_answer *answer)
+{
+    struct exchange *exchange = owner;
+    struct parts *parts = exchange->parts;
+    struct buffer reply = { 0 };
+
+    if (!answer->error && !parts->stopping) {
+        log_info("job=%s submitted host=%s procedure=%s",
+                 exchange->request.job_id, exchange->request.host,
+                 exchange->request.procedure);
+        job_begin(parts, answer->job, exchange->request.job_id,
+                  &exchange->request);
+    }
+    if (!exchange->session || answer->error) {
+        if (exchange_resume(exchange))
+            answer_error(exchange, answer->error);
+        return;
+    }
+    exchange_resume(exchange);
+    reply_job_id(&reply, exchange->request.job_id);
+    exchange_answer(exchange, &reply);
+}
+
+static void submit(struct exchange *exchange)
+{
+    char id[JOB_ID_SIZE];
+
+    job_make_id(id);
+    exchange->request.job_id = strdup(id);
+    exchange->pending = true;
+    store_add_job(exchange->parts->store, id, &exchange->request,
+                  (struct store_completion){ on_added, exchange });
+}
+
+/* ---- cancel ---- */
+
+static void answer_cancelled(struct exchange *exchange, bool cancelled)
+{
+    struct buffer reply = { 0 };
+
+    reply_cancelled(&reply, cancelled);
+    exchange_answer(exchange, &reply);
+}
+
+static void on_cancelled(void *owner, const struct store_answer *answer)
+{
+    struct exchange *exchange = owner;
+
+    if (!exchange_resume(exchange))
+        return;
+    if (answer->error)
+        answer_error(exchange, answer->error);
+    else
+        answer_cancelled(exchange, true);
+}
+
+static void cancel(struct exchange *exchange)
+{
+    struct job *job = job_find(exchange->parts, exchange->request.job_id);
+    struct buffer outcome = { 0 };
+
+    if (!job || job->state == ENDING) {
+        answer_cancelled(exchange, false);
+        return;
+    }
+    outcome_cancelled(&outcome);
+    job_end(job, buffer_text(&outcome));
+    buffer_free(&outcome);
+    exchange->pending = true;
+    store_sync(exchange->parts->store,
+               (struct store_completion){ on_cancelled, exchange });
+}
+
+/* ---- status ---- */
+
+static void add_time(struct buffer *reply, const char *name, double time)
+{
+    if (time > 0)
+        buffer_printf(reply, "\"%s\":%lld", name, (long long)time);
+    else
+        buffer_printf(reply, "\"%s\":null", name);
+}
+
+static void write_status(struct buffer *reply,
+                         const struct store_answer *answer)
+{
+    const struct request *call = answer->call;
+
+    buffer_add_string(reply, "{\"call\":{\"procedure\":");
+    json_write_string(reply, text_of(call->procedure));
+    buffer_printf(reply, ",\"arguments\":%s,\"host\":", call->arguments);
+    json_write_string(reply, text_of(call->host));
+    buffer_add_string(reply, "},\"time\":{");
+    add_time(reply, "submit", answer->submit);
+    buffer_add_string(reply, ",");
+    add_time(reply, "start", answer->start);
+    buffer_add_string(reply, ",");
+    add_time(reply, "end", answer->end);
+    buffer_printf(reply, "},\"info\":%s}\n", call->info ? call->info : "null");
+}
+
+static void on_status(void *owner, const struct store_answer *answer)
+{
+    struct exchange *exchange = owner;
+    struct buffer reply = { 0 };
+
+    if (!exchange_resume(exchange))
+        return;
+    if (answer->error) {
+        answer_error(exchange, answer->error);
+    } else if (!answer->found) {
+        exchange_answer_error(exchange, "invalid_jobid",
+                              "there is no job of that id");
+    } else {
+        write_status(&reply, answer);
+        exchange_answer(exchange, &reply);
+    }
+}
+
+static void status(struct exchange *exchange)
+{
+    exchange->pending = true;
+    store_read_status(exchange->parts->store, exchange->request.job_id,
+                      (struct store_completion){ on_status, exchange });
+}
+
+/* ---- all of them ---- */
+
+static void (*const handlers[])(struct exchange *exchange) = {
+    [REQUEST_CALL] = submit,
+    [REQUEST_CANCEL] = cancel,
+    [REQUEST_GET_STATUS] = status,
+    [REQUEST_GET_RESULT] = follow_start,
+    [REQUEST_FOLLOW_STREAM] = follow_start,
+    [REQUEST_READ_STREAM] = follow_start,
+};
+
+void requests_serve(struct exchange *exchange)
+{
+    handlers[exchange->request.kind](exchange);
+}

@@ -1,0 +1,52 @@
+/*
+ * The store's SQL, on SQLite: one transaction for a list of operations. Only
+ * statements.c knows the database.
+ */
+#ifndef HARP_DISPATCHER_STATEMENTS_H
+#define HARP_DISPATCHER_STATEMENTS_H
+
+#include <sys/queue.h>
+
+#include "dispatcher/store.h"
+#include "wire/request.h"
+
+struct statements;
+
+enum operation_kind {
+    ADD_JOB, START_JOB, ADD_PACKET, END_JOB, READ_STATUS, READ_PAGE, SYNC
+};
+
+/* An operation of the store: what it needs and, once run, its answer. */
+struct operation {
+    STAILQ_ENTRY(operation) link;
+    enum operation_kind kind;
+    struct store_completion completion;
+    char id[JOB_ID_SIZE];
+    int64_t job;
+    int64_t number;             /* of a packet; READ_PAGE: the first wanted */
+    int64_t recent;
+    struct buffer text;         /* a packet, an outcome; written or read */
+    struct request call;        /* written or read */
+    struct store_packet *packets;
+    struct store_answer answer;
+};
+
+STAILQ_HEAD(operations, operation);
+
+void operation_free(struct operation *operation);
+
+struct statements *statements_open(const char *path,
+                                   struct harp_error *error);
+void statements_close(struct statements *statements);
+
+/* All or none; the error is a system_error. */
+int statements_transaction(struct statements *statements,
+                           struct operations *batch,
+                           struct harp_error *error);
+
+int statements_recover(struct statements *statements, struct text outcome,
+                       void (*each)(void *owner, int64_t job, const char *id,
+                                    const struct request *call),
+                       void *owner, struct harp_error *error);
+
+#endif

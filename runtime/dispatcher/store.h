@@ -1,0 +1,90 @@
+/*
+ * What must last: jobs, their packets and their outcomes. Every operation is
+ * queued; all that were queued in a turn of the loop run in order in one
+ * transaction, and complete, in order, after its commit. So whatever an
+ * answer tells is on disk.
+ *
+ * Nothing of the database shows here: another store can stand beside it.
+ */
+#ifndef HARP_DISPATCHER_STORE_H
+#define HARP_DISPATCHER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buffer.h"
+
+struct harp_error;
+struct request;
+struct store;
+
+#define JOB_ID_SIZE 37          /* a UUID and its NUL */
+
+struct store_packet {
+    int64_t number;
+    struct text data;
+};
+
+/* What an operation came to; valid during the completion. */
+struct store_answer {
+    const struct harp_error *error;     /* NULL when all went well */
+    bool found;                         /* the job is there */
+    int64_t job;                        /* its number in the store */
+    const struct request *call;         /* as it was submitted */
+    double submit, start, end;          /* unix seconds; 0 until known */
+    const struct store_packet *packets; /* a page of them… */
+    size_t count;
+    bool complete;                      /* …up to the last one there is */
+    struct text outcome;                /* empty until the job has ended */
+};
+
+/* `owner` is handed back; the answer is the only news there is. */
+struct store_completion {
+    void (*done)(void *owner, const struct store_answer *answer);
+    void *owner;
+};
+
+struct store *store_open(uv_loop_t *loop, const char *path,
+                         struct harp_error *error);
+
+/* Runs what is queued, then closes. */
+void store_close(struct store *store);
+
+/*
+ * For the start: jobs that were running get `outcome`; `each` is told of the
+ * queued ones, in the order of their submission.
+ */
+int store_recover(struct store *store, struct text outcome,
+                  void (*each)(void *owner, int64_t job, const char *id,
+                               const struct request *call),
+                  void *owner, struct harp_error *error);
+
+/* Texts and requests are copied. */
+void store_add_job(struct store *store, const char *id,
+                   const struct request *call,
+                   struct store_completion completion); /* job */
+void store_start_job(struct store *store, int64_t job,
+                     struct store_completion completion);       /* call */
+void store_add_packet(struct store *store, int64_t job, int64_t number,
+                      struct text data, struct store_completion completion);
+void store_end_job(struct store *store, int64_t job, struct text outcome,
+                   struct store_completion completion);
+
+/* found, call, times */
+void store_read_status(struct store *store, const char *id,
+                       struct store_completion completion);
+
+/*
+ * found, a page of packets from number `since` on or, when that is -1, of
+ * the `recent` last ones; -1 for both: no packets. The outcome, if there is
+ * one, comes with the page that is complete.
+ */
+void store_read_page(struct store *store, const char *id, int64_t since,
+                     int64_t recent, struct store_completion completion);
+
+/* Completes when all that was queued before is on disk. */
+void store_sync(struct store *store, struct store_completion completion);
+
+#endif
