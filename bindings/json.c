@@ -209,7 +209,6 @@ static struct writer *writer_new(lua_State *L)
     writer->generator = yajl_gen_alloc(NULL);
     yajl_gen_config(writer->generator, yajl_gen_print_callback, print_to_text,
                     writer);
-    yajl_gen_config(writer->generator, yajl_gen_validate_utf8, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &writer_key);
     return writer;
 }
@@ -312,9 +311,9 @@ static int write_string(lua_State *L, struct writer *writer, int index)
     size_t length;
     const char *string = lua_tolstring(L, index, &length);
 
-    if (yajl_gen_string(writer->generator, (const unsigned char *)string,
-                        length) != yajl_gen_status_ok)
+    if (!json_is_utf8((struct text){ string, length }))
         return wrong(writer, "a string that is not UTF-8");
+    yajl_gen_string(writer->generator, (const unsigned char *)string, length);
     return 0;
 }
 

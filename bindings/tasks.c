@@ -70,6 +70,7 @@ static int tasks_sleep(lua_State *L)
     memset(sleeper, 0, sizeof *sleeper);
     event_init(&sleeper->event, false);
     luaL_setmetatable(L, SLEEPER);
+    lua_toclose(L, 2);          /* a sleep that is cancelled ends its timer */
     sleeper->timer = memory_new(sizeof *sleeper->timer);
     uv_timer_init(loop, sleeper->timer);
     sleeper->timer->data = sleeper;
@@ -132,13 +133,25 @@ static int tasks_spawn(lua_State *L)
     return 1;
 }
 
+static int called(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return lua_gettop(L);
+}
+
 /*
  * harp.run(function, ...) → its results, when it and every task that it
- * spawned have ended. For a program that is not run by harp.
+ * spawned have ended. For a program that is not run by harp; inside a task
+ * it is a plain call.
  */
 static int tasks_run(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
+    if (task_is_inside(L)) {
+        lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, called);
+        return called(L, LUA_OK, 0);
+    }
     if (task_run(L, lua_gettop(L) - 1) != 0)
         return lua_error(L);
     return lua_gettop(L);
@@ -162,6 +175,8 @@ void tasks_open(lua_State *L)
     luaL_newmetatable(L, SLEEPER);
     lua_pushcfunction(L, sleeper_close);
     lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, sleeper_close);
+    lua_setfield(L, -2, "__close");
     luaL_newmetatable(L, EVENT);
     luaL_newlib(L, methods);
     lua_setfield(L, -2, "__index");

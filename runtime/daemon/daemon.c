@@ -27,6 +27,7 @@
 #include "net/service.h"
 
 #define PORT 4306
+#define HANG_UP_GRACE 50        /* ms for a child that has just answered */
 
 /*
  * A call as the parent sees it: the process, and the connection, kept open
@@ -36,6 +37,9 @@ struct child {
     TAILQ_ENTRY(child) link;
     struct daemon *daemon;
     uv_poll_t watch;
+    uv_timer_t grace;           /* from the hang-up to the kill */
+    int handles;                /* of the two that are not closed yet */
+    bool hung_up;               /* and was killed for it */
     int socket;
     pid_t pid;
     char address[NI_MAXHOST + NI_MAXSERV];
@@ -77,6 +81,8 @@ static void free_child(uv_handle_t *handle)
 {
     struct child *child = handle->data;
 
+    if (--child->handles > 0)
+        return;
     close(child->socket);
     free(child);
 }
@@ -88,6 +94,15 @@ static void kill_group(const struct child *child)
     kill(child->pid, SIGKILL);
 }
 
+static void on_grace_over(uv_timer_t *grace)
+{
+    struct child *child = grace->data;
+
+    child->hung_up = true;
+    kill_group(child);
+}
+
+/* A caller hangs up to cancel, but also when it has its answer. */
 static void on_hang_up(uv_poll_t *watch, int status, int events)
 {
     struct child *child = watch->data;
@@ -95,7 +110,7 @@ static void on_hang_up(uv_poll_t *watch, int status, int events)
     (void)status;
     (void)events;
     uv_poll_stop(watch);
-    kill_group(child);
+    uv_timer_start(&child->grace, on_grace_over, HANG_UP_GRACE, 0);
 }
 
 static void end_child(struct child *child, int status)
@@ -104,12 +119,13 @@ static void end_child(struct child *child, int status)
 
     kill(-child->pid, SIGKILL); /* what it left behind */
     if (WIFSIGNALED(status))
-        log_info("call from=%s ended by signal %d%s", child->address,
-                 WTERMSIG(status), uv_is_active((uv_handle_t *)&child->watch)
-                 ? "" : ": the caller hung up");
+        log_info("call from=%s ended: %s", child->address,
+                 child->hung_up ? "the caller hung up"
+                                : strsignal(WTERMSIG(status)));
     TAILQ_REMOVE(&daemon->children, child, link);
     daemon->count--;
     uv_close((uv_handle_t *)&child->watch, free_child);
+    uv_close((uv_handle_t *)&child->grace, free_child);
     accept_or_wait(daemon);
 }
 
@@ -158,8 +174,10 @@ static void start_child(struct daemon *daemon, int socket,
     }
     child->daemon = daemon;
     child->socket = socket;
+    child->handles = 2;
+    uv_timer_init(&daemon->loop, &child->grace);
     uv_poll_init(&daemon->loop, &child->watch, socket);
-    child->watch.data = child;
+    child->watch.data = child->grace.data = child;
     uv_poll_start(&child->watch, UV_DISCONNECT, on_hang_up);
     TAILQ_INSERT_TAIL(&daemon->children, child, link);
     daemon->count++;

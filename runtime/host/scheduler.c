@@ -185,6 +185,12 @@ static int raise_interrupted(lua_State *L, struct scheduler *scheduler)
     return luaL_error(L, "interrupted");
 }
 
+static int raise_deadlock(lua_State *L, struct scheduler *scheduler)
+{
+    scheduler->deadlocked = false;
+    return luaL_error(L, "deadlock: nothing can end this wait");
+}
+
 static int raise_cancelled(lua_State *L, struct task *task)
 {
     task->cancelled = false;
@@ -200,6 +206,8 @@ static int resumed(lua_State *L, int status, lua_KContext context)
     (void)status;
     if (scheduler->interrupted && task == scheduler->main)
         return raise_interrupted(L, scheduler);
+    if (scheduler->deadlocked && task == scheduler->main)
+        return raise_deadlock(L, scheduler);
     if (task->cancelled)
         return raise_cancelled(L, task);
     return task->continuation(L, LUA_YIELD, context);
@@ -217,9 +225,14 @@ static void wait_in_place(lua_State *L, struct scheduler *scheduler,
             waiter_remove(waiter);
             if (scheduler->interrupted)
                 raise_interrupted(L, scheduler);
-            luaL_error(L, "deadlock: nothing can end this wait");
+            raise_deadlock(L, scheduler);
         }
     }
+}
+
+bool task_is_inside(lua_State *L)
+{
+    return scheduler_of(L)->current != NULL;
 }
 
 void scheduler_wait_here(lua_State *L, struct scheduler *scheduler)

@@ -49,6 +49,7 @@ struct scheduler {
     lua_State *innermost;       /* the coroutine that may yield to us */
     uv_async_t wake;            /* for scheduler_interrupt */
     volatile sig_atomic_t interrupted;
+    bool deadlocked;            /* the main task is to hear of it */
     bool reported;              /* an error that nobody saw was printed */
 };
 

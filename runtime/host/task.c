@@ -66,6 +66,8 @@ static void task_end(lua_State *L, struct task *task, bool failed)
     task->failed = failed;
     if (failed && !task->quiet)
         note_failure(L, task);
+    if (failed)
+        lua_resetthread(task->thread);  /* closes what it left open */
     task->scheduler->living--;
     event_fire(&task->ended);
     anchor(L, task);
@@ -297,16 +299,16 @@ static bool goes_on(const struct scheduler *scheduler)
     return scheduler->living && !task->failed && !scheduler->interrupted;
 }
 
-/* Ctrl-C while all wait: it is the main task that is told. */
-static void hand_on_interrupt(struct scheduler *scheduler)
+/* Ctrl-C while all wait, or a deadlock: it is the main task that is told. */
+static bool wake_main(struct scheduler *scheduler)
 {
     struct task *task = scheduler->main;
 
-    if (scheduler->interrupted && task->state == WAITING
-        && task->waiter.event) {
-        scheduler_forget(task);
-        scheduler_make_ready(task);
-    }
+    if (task->state != WAITING || !task->waiter.event)
+        return false;
+    scheduler_forget(task);
+    scheduler_make_ready(task);
+    return true;
 }
 
 /* [-0, +0, m] prints the errors that nobody saw. */
@@ -358,9 +360,11 @@ int task_run(lua_State *L, int arguments)
     task_spawn(L, arguments);
     scheduler->main = lua_touserdata(L, index);
     while (goes_on(scheduler)) {
-        if (!scheduler_turn(L, scheduler, true))
+        scheduler->deadlocked = !scheduler_turn(L, scheduler, true);
+        if (scheduler->interrupted)
+            wake_main(scheduler);
+        else if (scheduler->deadlocked && !wake_main(scheduler))
             break;
-        hand_on_interrupt(scheduler);
     }
     status = conclude(L, scheduler, index);
     scheduler->main = outer;

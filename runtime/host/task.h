@@ -64,6 +64,9 @@ void task_spawn(lua_State *L, int arguments);
  */
 int task_run(lua_State *L, int arguments);
 
+/* [-0, +0, m] is a task running, so that a wait can yield? */
+bool task_is_inside(lua_State *L);
+
 /*
  * From now on SIGINT raises "interrupted" in the running task, or in the main
  * one when all are waiting. A second one ends the program.

@@ -58,6 +58,45 @@ static bool has_lone_surrogate(struct text text)
     return false;
 }
 
+/*
+ * Length of the UTF-8 sequence at the start, 0 if it is none. The second byte
+ * has a narrower range after E0, ED, F0 and F4.
+ */
+static size_t sequence(const unsigned char *at, size_t left)
+{
+    unsigned char first = at[0], low = 0x80, high = 0xbf;
+    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2
+                  : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+
+    if (length == 0 || length > left)
+        return 0;
+    if (first == 0xe0)
+        low = 0xa0;
+    if (first == 0xed)
+        high = 0x9f;
+    if (first == 0xf0)
+        low = 0x90;
+    if (first == 0xf4)
+        high = 0x8f;
+    for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
+        if (at[i] < low || at[i] > high)
+            return 0;
+    return length;
+}
+
+bool json_is_utf8(struct text text)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t left = text.length, length;
+
+    for (; left; at += length, left -= length) {
+        length = sequence(at, left);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
 static int parse_error(struct harp_error *error, const char *message)
 {
     return error_set(error, REMOTE_ERROR, "parse_error", "%s", message);
@@ -70,6 +109,8 @@ static int check_beyond_yajl(struct text text, struct harp_error *error)
     if (memchr(text.data, '\f', text.length)
         || memchr(text.data, '\v', text.length))
         return parse_error(error, "form feed or vertical tab in JSON");
+    if (!json_is_utf8(text))
+        return parse_error(error, "text that is not UTF-8");
     if (has_lone_surrogate(text))
         return parse_error(error, "half a surrogate pair in a JSON string");
     return 0;

@@ -1,9 +1,9 @@
 /*
  * JSON, on yajl. Values travel as the text they came in: a message is taken
  * apart into members whose values are slices of the line, checked but not
- * converted. yajl alone lets three things pass that JSON does not have (form
- * feed and vertical tab as white space, half a surrogate pair); json_parse
- * refuses them.
+ * converted. yajl alone lets some things pass that JSON does not have (form
+ * feed and vertical tab as white space, half a surrogate pair, UTF-8 that is
+ * overlong or of surrogates); json_parse refuses them.
  */
 #ifndef HARP_WIRE_JSON_H
 #define HARP_WIRE_JSON_H
@@ -62,6 +62,9 @@ int json_each(struct text object,
               int (*each)(void *context, struct text name,
                           enum json_kind kind, struct text value),
               void *context, struct harp_error *error);
+
+/* Strictly: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+bool json_is_utf8(struct text text);
 
 /* Conversions of one scalar's text. */
 char *json_string(struct text value);    /* a C string; NULL if it has a NUL */

@@ -1,0 +1,177 @@
+-- Tasks, and coroutines of the user's own inside them.
+
+local harp = require "harp"
+local socket = require "socket"
+
+-- Runs a function as a script would be: in a task, under harp and lua5.4.
+local function in_task(fn)
+  return function() return harp.run(fn) end
+end
+
+local function elapsed(fn)
+  local start = socket.gettime()
+  fn()
+  return socket.gettime() - start
+end
+
+describe("a task", function()
+  it("returns its results to whoever joins it", in_task(function()
+    local task = harp.spawn(function(...) harp.sleep(0.001) return ..., nil end, 1, "two")
+    assert.same(table.pack(1, nil), table.pack(task:join()))
+    assert.same(table.pack(1, nil), table.pack(task:join()))
+  end))
+
+  it("raises its error where it is joined", in_task(function()
+    local task = harp.spawn(function() harp.sleep(0.001) error{ code = 7 } end)
+    local ok, failure = pcall(task.join, task)
+    assert.is_false(ok)
+    assert.same({ code = 7 }, failure)
+  end))
+
+  it("waits without holding up the others", in_task(function()
+    local order = {}
+    local slow = harp.spawn(function() harp.sleep(0.05) order[#order + 1] = "slow" end)
+    local fast = harp.spawn(function() harp.sleep(0.01) order[#order + 1] = "fast" end)
+    slow:join()
+    fast:join()
+    assert.same({ "fast", "slow" }, order)
+  end))
+
+  it("is told where it waits that it was cancelled", in_task(function()
+    local seen
+    local task = harp.spawn(function()
+      local _, failure = pcall(harp.sleep, 100)
+      seen = failure
+      harp.sleep(0.001)   -- and can still clean up
+      return "cleaned up"
+    end)
+    harp.sleep(0.001)
+    task:cancel()
+    assert.equal("cleaned up", task:join())
+    assert.is_true(harp.is_error(seen, "CancelledException"))
+  end))
+
+  it("never starts when it was cancelled before", in_task(function()
+    local started = false
+    local task = harp.spawn(function() started = true end)
+    task:cancel()
+    assert.is_false((pcall(task.join, task)))
+    assert.is_false(started)
+  end))
+
+  it("cannot join itself", in_task(function()
+    local task
+    task = harp.spawn(function() task:join() end)
+    local ok, failure = pcall(task.join, task)
+    assert.is_false(ok)
+    assert.truthy(failure:find "cannot join itself")
+  end))
+
+  it("that can never go on is a deadlock, and said to be one", function()
+    harp.run(function()
+      local a, b
+      a = harp.spawn(function() b:join() end)
+      b = harp.spawn(function() a:join() end)
+      local ok, failure = pcall(a.join, a)
+      assert.is_false(ok)
+      assert.truthy(tostring(failure):find "deadlock")
+      a:cancel()
+      b:cancel()
+    end)
+  end)
+end)
+
+describe("harp.map", function()
+  it("gives the results in order, and runs as many at once as it is told", in_task(function()
+    local running, most = 0, 0
+    local results = harp.map({ 5, 4, 3, 2, 1 }, function(n, index)
+      running = running + 1
+      most = math.max(most, running)
+      harp.sleep(n / 500)
+      running = running - 1
+      return n * 10 + index
+    end, { concurrency = 2 })
+    assert.same({ 51, 42, 33, 24, 15 }, results)
+    assert.equal(2, most)
+  end))
+
+  it("raises the first error and leaves nothing running", in_task(function()
+    local went_on = false
+    local ok, failure = pcall(harp.map, { 1, 2 }, function(n)
+      if n == 2 then error("boom", 0) end
+      harp.sleep(0.05)
+      went_on = true
+    end)
+    assert.same({ false, "boom" }, { ok, failure })
+    harp.sleep(0.1)
+    assert.is_false(went_on)
+  end))
+
+  it("takes an empty list, and refuses no concurrency", in_task(function()
+    assert.same({}, harp.map({}, print))
+    assert.is_false((pcall(harp.map, { 1 }, print, { concurrency = 0 })))
+  end))
+end)
+
+describe("harp.all, any and timeout", function()
+  it("wait for all, for the first, for so long", in_task(function()
+    local function after(seconds, v)
+      return harp.spawn(function() harp.sleep(seconds) return v end)
+    end
+    assert.same({ "a", "b" }, harp.all{ after(0.02, "a"), after(0.01, "b") })
+    local slow = after(100, "slow")
+    assert.equal("fast", harp.any{ slow, after(0.01, "fast") })
+    assert.is_false((pcall(slow.join, slow)))
+    assert.equal("in time", harp.timeout(5, function(v) harp.sleep(0.001) return v end, "in time"))
+    local ok, failure = pcall(harp.timeout, 0.01, harp.sleep, 100)
+    assert.is_false(ok)
+    assert.is_true(harp.is_error(failure, "TimeoutError"))
+  end))
+end)
+
+describe("where Lua cannot yield, or a coroutine is the user's own", function()
+  it("a generator can wait", in_task(function()
+    local ticks = 0
+    harp.spawn(function() for _ = 1, 3 do harp.sleep(0.005) ticks = ticks + 1 end end)
+    local list = {}
+    for n in coroutine.wrap(function()
+      for i = 1, 3 do harp.sleep(0.01) coroutine.yield(i) end
+    end) do list[#list + 1] = n end
+    assert.same({ 1, 2, 3 }, list)
+    assert.equal(3, ticks)
+  end))
+
+  it("generators can be nested, and fail as Lua's own do", in_task(function()
+    local outer = coroutine.wrap(function()
+      local inner = coroutine.create(function() harp.sleep(0.001) coroutine.yield "inner" error "at the end" end)
+      coroutine.yield(select(2, coroutine.resume(inner)))
+      coroutine.yield(select(2, coroutine.resume(inner)))
+      coroutine.yield(select(2, coroutine.resume(inner)))
+    end)
+    assert.equal("inner", outer())
+    assert.truthy(outer():find "at the end")
+    assert.equal("cannot resume dead coroutine", outer())
+  end))
+
+  it("a comparator, a metamethod and a pcall can wait", in_task(function()
+    local list = { 3, 1, 2 }
+    table.sort(list, function(a, b) harp.sleep(0.001) return a < b end)
+    assert.same({ 1, 2, 3 }, list)
+    local object = setmetatable({}, { __index = function(_, key) harp.sleep(0.001) return key .. "!" end })
+    assert.equal("hello!", object.hello)
+    assert.is_true(pcall(harp.sleep, 0.001))
+    local generator = coroutine.wrap(function() harp.sleep(0.001) coroutine.yield(1) end)
+    list = { 2, 1 }
+    table.sort(list, function(a, b) generator = generator and generator() and nil return a < b end)
+    assert.same({ 1, 2 }, list)
+  end))
+
+  it("a wait outside of all tasks holds up the caller alone", function()
+    assert.is_true(elapsed(function() harp.sleep(0.02) end) >= 0.019)
+    local done = false
+    local task = harp.spawn(function() harp.sleep(0.005) done = true end)
+    harp.sleep(0.02)
+    assert.is_true(done)
+    task:join()
+  end)
+end)
