@@ -3,6 +3,7 @@
 #include <crypt.h>
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,6 @@ struct users {
     struct user *list;
     size_t count;
 };
-
-/* What an unknown user's password is held against: no password fits. */
-static const char nobody[] =
-    "$6$nobodynobodynobo$.........................................."
-    "............................................";
 
 struct users *users_new(void)
 {
@@ -89,30 +85,56 @@ static const char *secret_of(const struct users *users, const char *name)
     return NULL;
 }
 
-/* Takes as long wherever the two differ. */
+/* Takes as long whatever the two are: it is their digests that differ. */
 static bool is_same(const char *a, const char *b)
 {
-    size_t length = strlen(a);
+    unsigned char left[SHA256_DIGEST_LENGTH], right[SHA256_DIGEST_LENGTH];
 
-    return length == strlen(b) && CRYPTO_memcmp(a, b, length) == 0;
+    SHA256((const unsigned char *)a, strlen(a), left);
+    SHA256((const unsigned char *)b, strlen(b), right);
+    return CRYPTO_memcmp(left, right, sizeof left) == 0;
 }
 
+static bool is_hash(const char *secret)
+{
+    return secret && *secret == '$';
+}
+
+/*
+ * What a password is hashed against: the user's own hash or, for users who
+ * have none or are not there, another's. NULL when nobody has one.
+ */
+static const char *hash_for(const struct users *users, const char *secret)
+{
+    if (is_hash(secret))
+        return secret;
+    for (size_t i = 0; i < users->count; i++)
+        if (is_hash(users->list[i].secret))
+            return users->list[i].secret;
+    return NULL;
+}
+
+static bool fits_hash(const char *password, const char *hash)
+{
+    struct crypt_data *data = memory_new(sizeof *data);
+    const char *made = crypt_r(password, hash, data);
+    bool fits = made && is_same(hash, made);
+
+    OPENSSL_cleanse(data, sizeof *data);
+    free(data);
+    return fits;
+}
+
+/* Does the same work for everyone, so that time does not tell who exists. */
 bool users_check(const struct users *users, const char *name,
                  const char *password)
 {
     const char *secret = secret_of(users, name);
-    struct crypt_data *data;
-    const char *hash;
-    bool same;
+    const char *hash = hash_for(users, secret);
+    bool fits = hash && fits_hash(password, hash);
+    bool same = is_same(secret ? secret : "", password);
 
-    if (secret && *secret != '$')
-        return is_same(secret, password);
-    data = memory_new(sizeof *data);
-    hash = crypt_r(password, secret ? secret : nobody, data);
-    same = secret && hash && is_same(secret, hash);
-    OPENSSL_cleanse(data, sizeof *data);
-    free(data);
-    return same;
+    return secret && (is_hash(secret) ? fits : same);
 }
 
 void users_free(struct users *users)

@@ -22,7 +22,7 @@ int users_read(struct users *users, const char *path,
 
 size_t users_count(const struct users *users);
 
-/* As long for a user who is not there as for a wrong password. */
+/* Takes as long for a user who is not there as for a wrong password. */
 bool users_check(const struct users *users, const char *name,
                  const char *password);
 
