@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +15,7 @@
 #include "wire/line.h"
 
 #define READ_SIZE 16384
-#define LINGER 1000             /* ms for a caller to take the last bytes */
+#define LINGER 1000             /* ms for a caller to hang up, once answered */
 
 struct peer {
     SSL *ssl;
@@ -132,15 +131,14 @@ int peer_send(struct peer *peer, struct text bytes)
     return 0;
 }
 
-/* Closing with bytes unread resets the connection, and loses the answer. */
+/*
+ * Closing while bytes come in resets the connection, and the answer is lost
+ * with it: the end of ours is sent, then that of the caller awaited.
+ */
 static void linger(struct peer *peer)
 {
     char ignored[4096];
-    int unread = 0;
 
-    ioctl(peer->socket, FIONREAD, &unread);
-    if (unread == 0)
-        return;
     shutdown(peer->socket, SHUT_WR);
     peer->deadline = now() + LINGER;
     while (wait_socket(peer, POLLIN)
