@@ -18,7 +18,7 @@
 
 #define REQUEST_SECONDS 10.0    /* for handshake and request (protocol §2) */
 #define REQUEST_LIMIT (1 << 20) /* bytes */
-#define CONNECTION 3            /* the descriptor, after those of the streams */
+#define CONNECTION 3            /* its descriptor, after the streams */
 
 /* ---- becoming a process of its own ---- */
 
@@ -58,12 +58,6 @@ static void become_leader(pid_t parent)
 }
 
 /* ---- the dialogue ---- */
-
-static void send_line(void *context, struct text line)
-{
-    if (peer_send(context, line) != 0)
-        _exit(1);               /* the caller is gone, and so is its call */
-}
 
 static void send_error(struct peer *peer, const struct harp_error *error)
 {
@@ -106,21 +100,46 @@ static double seconds_since(const struct timespec *start)
          + (double)(time.tv_nsec - start->tv_nsec) / 1e9;
 }
 
+/* A call that runs, and what its line of the log says. */
+struct running {
+    struct peer *peer;
+    const struct call *call;
+    const char *address;
+    struct timespec start;
+};
+
 /* One line of log a call: who, from where, what, and how it ended. */
-static void serve_call(const struct child_context *context,
-                       struct peer *peer, struct call *call,
-                       const char *address)
+static void log_call(const struct running *running, const char *outcome)
 {
     char user[64], procedure[64];
-    struct timespec start;
+
+    log_info("call from=%s user=%s procedure=%s outcome=%s seconds=%.3f",
+             running->address, printable(running->call->user, user),
+             printable(running->call->procedure, procedure), outcome,
+             seconds_since(&running->start));
+}
+
+static void send_line(void *context, struct text line)
+{
+    const struct running *running = context;
+
+    if (peer_send(running->peer, line) == 0)
+        return;
+    log_call(running, "hung_up");
+    _exit(0);                   /* the caller is gone, and so is its call */
+}
+
+static void serve_call(const struct child_context *context,
+                       struct peer *peer, const struct call *call,
+                       const char *address)
+{
+    struct running running = { .peer = peer, .call = call,
+                               .address = address };
     enum answer_kind last;
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    last = procedures_call(context->procedures, call, send_line, peer);
-    log_info("call from=%s user=%s procedure=%s outcome=%s seconds=%.3f",
-             address, printable(call->user, user),
-             printable(call->procedure, procedure), answer_name(last),
-             seconds_since(&start));
+    clock_gettime(CLOCK_MONOTONIC, &running.start);
+    last = procedures_call(context->procedures, call, send_line, &running);
+    log_call(&running, answer_name(last));
 }
 
 static int authenticate(const struct child_context *context,
