@@ -73,6 +73,23 @@ static int send_answer(lua_State *L)
     return 0;
 }
 
+/* A task that it left behind failed, or memory ran out. */
+static void send_failure(struct procedures *procedures)
+{
+    struct buffer line = { 0 };
+    char *message = memory_string(lua_tostring(procedures->L, -1));
+
+    /* It can hold any bytes, but JSON is UTF-8. */
+    for (char *at = message; *at; at++)
+        if ((unsigned char)*at > 127)
+            *at = '?';
+    answer_error(&line, "system_error", message);
+    free(message);
+    procedures->last = ANSWER_ERROR;
+    procedures->send(procedures->context, buffer_text(&line));
+    buffer_free(&line);
+}
+
 enum answer_kind procedures_call(struct procedures *procedures,
                                  const struct call *call,
                                  void (*send)(void *context,
@@ -80,7 +97,6 @@ enum answer_kind procedures_call(struct procedures *procedures,
                                  void *context)
 {
     lua_State *L = procedures->L;
-    struct buffer line = { 0 };
 
     procedures->send = send;
     procedures->context = context;
@@ -91,13 +107,8 @@ enum answer_kind procedures_call(struct procedures *procedures,
     lua_pushcclosure(L, send_answer, 1);
     if (task_run(L, 3) != 0
         && (procedures->last == ANSWER_ACCEPTED
-            || procedures->last == ANSWER_PACKET)) {
-        /* A task that it left behind failed, or memory ran out. */
-        procedures->last = ANSWER_ERROR;
-        answer_error(&line, "system_error", lua_tostring(L, -1));
-        send(context, buffer_text(&line));
-        buffer_free(&line);
-    }
+            || procedures->last == ANSWER_PACKET))
+        send_failure(procedures);
     return procedures->last;
 }
 

@@ -39,9 +39,15 @@ local function register(name, options, fn, streams, source)
   }
 end
 
+-- Ending the process would leave the caller without an answer.
+local files_os = setmetatable({
+  exit = function() error("a procedure cannot end its process: return, or raise an error", 2) end,
+}, { __index = os })
+
 --- Runs a file of procedures; its globals are its own. Raises what is wrong.
 local function load_file(path)
   local environment = setmetatable({
+    os = files_os,
     procedure = function(name, options, fn) register(name, options, fn, false, path) end,
     stream = function(name, options, fn) register(name, options, fn, true, path) end,
   }, { __index = _G })
@@ -100,6 +106,11 @@ local function exception(raised, thread)
   }
 end
 
+-- Text that JSON can carry, whatever bytes a procedure raised.
+local function readable(text)
+  return utf8.len(text) and text or (text:gsub("[\128-\255]", "?"))
+end
+
 -- Sends a value as `kind`; false, after an error in its place, when JSON
 -- cannot carry it.
 local function send_value(send, kind, v)
@@ -108,15 +119,17 @@ local function send_value(send, kind, v)
   if ok then
     send(kind, text)
   else
-    send("error", "invalid_message", text.message or tostring(text))
+    send("error", "invalid_message", readable(text.message or tostring(text)))
   end
   return ok
 end
 
 local function send_exception(send, raised, thread)
   local shown = exception(raised, thread)
-  if not pcall(core.encode, shown.data) then shown.data = nil end
-  if not pcall(core.encode, shown.message) then shown.message = ("%q"):format(shown.message):gsub("[\128-\255]", "?") end
+  shown.type, shown.message = readable(shown.type), readable(shown.message)
+  if not pcall(core.encode, shown.data) then
+    shown.data = { traceback = readable(debug.traceback(thread)) }
+  end
   send_value(send, "exception", shown)
 end
 
