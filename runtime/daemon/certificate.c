@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,25 +25,27 @@ static int failed(struct harp_error *error, const char *what,
                      what, path, errno ? strerror(errno) : "OpenSSL refused");
 }
 
-static void add_extension(X509 *certificate, int nid, const char *value)
+static bool add_extension(X509 *certificate, int nid, const char *value)
 {
     X509V3_CTX context;
     X509_EXTENSION *extension;
+    bool added;
 
     X509V3_set_ctx_nodb(&context);
     X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
     extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    if (extension)
-        X509_add_ext(certificate, extension, -1);
+    added = extension && X509_add_ext(certificate, extension, -1) == 1;
     X509_EXTENSION_free(extension);
+    return added;
 }
 
-static void fill(X509 *certificate, EVP_PKEY *key, const char *name)
+static bool fill(X509 *certificate, EVP_PKEY *key, const char *name)
 {
     char *names = memory_format("DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1",
                                 name);
     X509_NAME *subject = X509_get_subject_name(certificate);
     uint64_t serial = 1;
+    bool filled;
 
     RAND_bytes((unsigned char *)&serial, sizeof serial);
     X509_set_version(certificate, X509_VERSION_3);
@@ -50,13 +53,15 @@ static void fill(X509 *certificate, EVP_PKEY *key, const char *name)
     X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
     X509_gmtime_adj(X509_getm_notAfter(certificate), LIFETIME);
     X509_set_pubkey(certificate, key);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                               (const unsigned char *)name, -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    add_extension(certificate, NID_subject_alt_name, names);
-    add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");
-    X509_sign(certificate, key, EVP_sha256());
+    filled = X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                                        (const unsigned char *)name, -1, -1, 0)
+          && X509_set_issuer_name(certificate, subject)
+          && add_extension(certificate, NID_subject_alt_name, names)
+          && add_extension(certificate, NID_basic_constraints,
+                           "critical,CA:TRUE")
+          && X509_sign(certificate, key, EVP_sha256()) > 0;
     free(names);
+    return filled;
 }
 
 static FILE *create_file(const char *path, mode_t mode)
@@ -98,12 +103,12 @@ int certificate_create(const char *certificate_path, const char *key_path,
     int status = -1;
 
     errno = 0;
-    if (!key || !certificate) {
-        failed(error, "make a key for", name);
-    } else {
-        fill(certificate, key, name);
-        if (write_key(key, key_path, error) == 0)
-            status = write_certificate(certificate, certificate_path, error);
+    if (!key || !certificate || !fill(certificate, key, name))
+        failed(error, "make a certificate for", name);
+    else if (write_key(key, key_path, error) == 0) {
+        status = write_certificate(certificate, certificate_path, error);
+        if (status != 0)
+            unlink(key_path);   /* or the next try would find it in the way */
     }
     X509_free(certificate);
     EVP_PKEY_free(key);
