@@ -28,6 +28,8 @@
 
 #define PORT 4306
 #define HANG_UP_GRACE 50        /* ms for a child that has just answered */
+#define ACCEPT_PAUSE 1000       /* ms, when there are no descriptors left */
+#define KEEPALIVE 60            /* s of silence before a caller is probed */
 
 /*
  * A call as the parent sees it: the process, and the connection, kept open
@@ -42,7 +44,7 @@ struct child {
     bool hung_up;               /* and was killed for it */
     int socket;
     pid_t pid;
-    char address[NI_MAXHOST + NI_MAXSERV];
+    char address[NI_MAXHOST + NI_MAXSERV + 3];
 };
 
 struct daemon {
@@ -56,6 +58,7 @@ struct daemon {
     char *name;                 /* of what it listens on */
     uv_loop_t loop;
     uv_poll_t accept;
+    uv_timer_t pause;           /* of accepting */
     uv_signal_t ended;          /* SIGCHLD */
     struct service service;
     TAILQ_HEAD(, child) children;
@@ -113,15 +116,35 @@ static void on_hang_up(uv_poll_t *watch, int status, int events)
     uv_timer_start(&child->grace, on_grace_over, HANG_UP_GRACE, 0);
 }
 
-static void end_child(struct child *child, int status)
+static bool has_ended(const struct child *child)
 {
-    struct daemon *daemon = child->daemon;
+    siginfo_t info = { 0 };
 
-    kill(-child->pid, SIGKILL); /* what it left behind */
+    return waitid(P_PID, (id_t)child->pid, &info,
+                  WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
+/* A child that came to its end has told the log itself. */
+static void log_end(const struct child *child, int status)
+{
     if (WIFSIGNALED(status))
         log_info("call from=%s ended: %s", child->address,
                  child->hung_up ? "the caller hung up"
                                 : strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) != 0)
+        log_info("call from=%s ended: exit status %d", child->address,
+                 WEXITSTATUS(status));
+}
+
+static void end_child(struct child *child)
+{
+    struct daemon *daemon = child->daemon;
+    int status = 0;
+
+    /* What it left behind goes before its pid can be anyone else's. */
+    kill(-child->pid, SIGKILL);
+    waitpid(child->pid, &status, 0);
+    log_end(child, status);
     TAILQ_REMOVE(&daemon->children, child, link);
     daemon->count--;
     uv_close((uv_handle_t *)&child->watch, free_child);
@@ -132,12 +155,11 @@ static void end_child(struct child *child, int status)
 static void reap(struct daemon *daemon)
 {
     struct child *child, *next;
-    int status;
 
     for (child = TAILQ_FIRST(&daemon->children); child; child = next) {
         next = TAILQ_NEXT(child, link);
-        if (waitpid(child->pid, &status, WNOHANG) == child->pid)
-            end_child(child, status);
+        if (has_ended(child))
+            end_child(child);
     }
 }
 
@@ -155,15 +177,23 @@ static void on_child_ended(uv_signal_t *handle, int number)
     end_if_done(handle->data);
 }
 
-static void start_child(struct daemon *daemon, int socket,
-                        const struct sockaddr *address, socklen_t length)
+static void name_caller(struct child *child, const struct sockaddr *address,
+                        socklen_t length)
 {
-    struct child *child = memory_new(sizeof *child);
     char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
 
     getnameinfo(address, length, host, sizeof host, port, sizeof port,
                 NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(child->address, sizeof child->address, "%s:%s", host, port);
+    snprintf(child->address, sizeof child->address,
+             strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static void start_child(struct daemon *daemon, int socket,
+                        const struct sockaddr *address, socklen_t length)
+{
+    struct child *child = memory_new(sizeof *child);
+
+    name_caller(child, address, length);
     child->pid = child_fork(&daemon->context, socket, child->address);
     if (child->pid < 0) {
         log_warn("cannot fork for a call from=%s: %s", child->address,
@@ -183,23 +213,47 @@ static void start_child(struct daemon *daemon, int socket,
     daemon->count++;
 }
 
+static void on_pause_over(uv_timer_t *pause)
+{
+    accept_or_wait(pause->data);
+}
+
+/* A caller that is not accepted stays there, and would wake us for ever. */
+static void accept_failed(struct daemon *daemon)
+{
+    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+        return;
+    log_warn("cannot accept: %s", strerror(errno));
+    uv_poll_stop(&daemon->accept);
+    uv_timer_start(&daemon->pause, on_pause_over, ACCEPT_PAUSE, 0);
+}
+
+/* Answers go out at once; a caller whose machine died is noticed. */
+static void set_options(int socket)
+{
+    int yes = 1, idle = KEEPALIVE;
+
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+    setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+}
+
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
     struct daemon *daemon = poll->data;
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
-    int yes = 1, socket;
+    int socket;
 
     (void)status;
     (void)events;
     socket = accept4(daemon->socket, (struct sockaddr *)&address, &length,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
-        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-            log_warn("cannot accept: %s", strerror(errno));
+        accept_failed(daemon);
         return;
     }
-    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    set_options(socket);
     start_child(daemon, socket, (struct sockaddr *)&address, length);
     accept_or_wait(daemon);
 }
@@ -211,8 +265,9 @@ static void add_user(struct config *config, const char *name, void *context)
     struct daemon *daemon = context;
     const char *secret = config_value(config);
 
-    if (!name || !secret)
-        config_complain(config, "users", "must map names to passwords");
+    if (!name || !secret || !*secret)
+        config_complain(config, "users",
+                        "must map names to passwords, none of them empty");
     else
         users_add(daemon->context.users, name, secret);
 }
@@ -280,6 +335,17 @@ static int read_config(struct daemon *daemon, const char *path,
     return status;
 }
 
+/* The first error is the cause, the others say where it was met. */
+static const char *tls_reason(void)
+{
+    unsigned long code = ERR_peek_error();
+    const char *reason = ERR_SYSTEM_ERROR(code)
+                       ? strerror(ERR_GET_REASON(code))
+                       : ERR_reason_error_string(code);
+
+    return reason ? reason : "OpenSSL refuses it";
+}
+
 static int open_tls(struct daemon *daemon, struct harp_error *error)
 {
     SSL_CTX *tls = daemon->context.tls = SSL_CTX_new(TLS_server_method());
@@ -294,7 +360,7 @@ static int open_tls(struct daemon *daemon, struct harp_error *error)
             return 0;
     }
     return error_set(error, USAGE_ERROR, "certificate", "cannot use %s: %s",
-                     file, ERR_reason_error_string(ERR_peek_last_error()));
+                     file, tls_reason());
 }
 
 static void stop(void *owner)
@@ -304,6 +370,7 @@ static void stop(void *owner)
 
     log_info("stopping");
     uv_close((uv_handle_t *)&daemon->accept, NULL);
+    uv_close((uv_handle_t *)&daemon->pause, NULL);
     close(daemon->socket);
     daemon->socket = -1;
     service_end(&daemon->service);
@@ -316,7 +383,8 @@ static void start_loop(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
     uv_poll_init(&daemon->loop, &daemon->accept, daemon->socket);
-    daemon->accept.data = daemon;
+    uv_timer_init(&daemon->loop, &daemon->pause);
+    daemon->accept.data = daemon->pause.data = daemon;
     uv_signal_init(&daemon->loop, &daemon->ended);
     daemon->ended.data = daemon;
     uv_signal_start(&daemon->ended, on_child_ended, SIGCHLD);
