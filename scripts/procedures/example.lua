@@ -14,6 +14,7 @@ procedure("return_immediate", function(...)
   return harp.array{ ... }
 end)
 
+-- Seconds since 1970, and the same for people.
 procedure("current_time", function()
   return { unix = os.time(), iso = os.date "!%Y-%m-%dT%H:%M:%SZ" }
 end)
@@ -37,6 +38,7 @@ stream("logs_in_next_minutes", function(minutes, seconds_per_minute)
   return { minutes = minutes, messages = minutes }
 end)
 
+-- Packets 1 to n, `seconds` apart (default none).
 stream("count", function(n, seconds)
   for i = 1, n do
     coroutine.yield(i)
