@@ -73,7 +73,7 @@ Server.__index = Server
 
 local function start(command, config, directory)
   local log = directory .. "/" .. command .. ".log"
-  local line = ("%ssh -c 'echo $$; exec %s %s --config %s 2>>%s'"):format(
+  local line = ("exec %ssh -c 'echo $$; exec %s %s --config %s 2>>%s'"):format(
     clean, harness.program, command, config, log)
   local pipe = assert(io.popen(line))
   local pid = pipe:read "l"
