@@ -287,6 +287,8 @@ static void interrupt_hook(lua_State *L, lua_Debug *where)
 
     (void)where;
     lua_sethook(L, NULL, 0, 0);
+    if (!scheduler->interrupted)    /* a wait in place has raised it */
+        return;
     if (scheduler->current == scheduler->main)
         scheduler->interrupted = 0;
     luaL_error(L, "interrupted");

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "host/task.h"
+
 lua_State *state_new(lua_CFunction open_harp)
 {
     lua_State *L = luaL_newstate();
@@ -14,6 +16,7 @@ lua_State *state_new(lua_CFunction open_harp)
         abort();
     }
     luaL_openlibs(L);
+    coroutine_open(L);          /* before a script can keep Lua's own */
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, open_harp);
     lua_setfield(L, -2, "harp");
