@@ -1,4 +1,5 @@
 std = "lua54"
 max_line_length = 120
+self = false                    -- a metamethod may have no use for it
 files["spec"] = { std = "+busted" }
 files["scripts/procedures"] = { read_globals = { "procedure", "stream" } }

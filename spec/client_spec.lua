@@ -149,7 +149,8 @@ describe("the client", function()
     it("lets go of its connection when a loop is left", function()
       local job = host.count(1000, 0.01)
       for _ = 1, 30 do
-        for _ in job:follow{ since = 0 } do break end
+        local packets <close> = job:follow{ since = 0 }
+        packets()
       end
       harness.eventually(function() return dispatcher:descriptors() < 25 end)
       job:cancel()

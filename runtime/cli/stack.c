@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -279,8 +281,12 @@ static pid_t spawn_server(const char *command, const char *config,
                           (char *)(uintptr_t)config, NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
+    char program[PATH_MAX];
+    size_t size = sizeof program;
     pid_t pid = -1;
 
+    if (uv_exepath(program, &size) != 0)
+        return -1;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
@@ -289,8 +295,8 @@ static pid_t spawn_server(const char *command, const char *config,
     if (log)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
                                          O_WRONLY | O_CREAT | O_APPEND, 0600);
-    errno = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes,
-                        arguments, environ);
+    errno = posix_spawn(&pid, program, &actions, &attributes, arguments,
+                        environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return errno ? -1 : pid;
