@@ -27,7 +27,6 @@ CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(
 LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
 
-
 CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
              runtime/client/*.c runtime/host/*.c bindings/*.c)
 PROGRAM  = $(wildcard runtime/main.c runtime/cli/*.c runtime/dispatcher/*.c \
@@ -36,7 +35,7 @@ EMBEDDED = $(wildcard scripts/harp/*.lua) scripts/procedures/example.lua
 CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
-.PHONY: all demo check lint asan bench install clean help deps deps-test
+.PHONY: all demo check lint valgrind asan bench install clean help deps deps-test
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
@@ -55,9 +54,13 @@ lint: deps-test         ## both compilers, luacheck, cppcheck
 	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 $(BUILD)/clang/harp
 	luacheck -q scripts spec
 	cppcheck -q --std=c11 --enable=warning,performance,portability \
-	    --error-exitcode=1 --inline-suppr \
-	    --suppress=missingIncludeSystem -Iruntime -I. runtime bindings
+	    --error-exitcode=1 --suppress=missingIncludeSystem \
+	    --include=/usr/include/$$($(CC) -print-multiarch)/sys/queue.h \
+	    -Iruntime -I. runtime bindings
 	echo "lint: clean"
+
+valgrind: all deps-test ## the recipes, with their servers, under valgrind
+	spec/support/valgrind $(BUILD)
 
 asan: deps-test         ## the specs under AddressSanitizer and UBSan
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
@@ -65,8 +68,8 @@ asan: deps-test         ## the specs under AddressSanitizer and UBSan
 	    $(BUILD)/asan/harp $(BUILD)/asan/harp.so
 	spec/support/check $(BUILD)/asan
 
-bench: all              ## figures: medians, and ratios to a bare program
-	$(BUILD)/harp --local spec/bench/bench.lua
+bench: all deps-test    ## figures: medians, and ratios to a bare program
+	spec/bench/bench $(BUILD)
 
 install: all            ## into PREFIX (/usr/local)
 	install -D $(BUILD)/harp $(DESTDIR)$(PREFIX)/bin/harp

@@ -85,7 +85,7 @@ static const char *printable(const char *name, char shown[64])
 {
     size_t i = 0;
 
-    for (; name[i] && i < 63; i++)
+    for (; i < 63 && name[i]; i++)
         shown[i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
     shown[i] = '\0';
     return shown;

@@ -61,7 +61,7 @@ struct daemon {
     uv_timer_t pause;           /* of accepting */
     uv_signal_t ended;          /* SIGCHLD */
     struct service service;
-    TAILQ_HEAD(, child) children;
+    TAILQ_HEAD(children, child) children;
     size_t count;
 };
 

@@ -35,7 +35,7 @@ struct job {
     int64_t number;             /* in the store */
     struct queue *queue;        /* NULL when it has none */
     struct run *run;            /* while RUNNING */
-    LIST_HEAD(, follower) followers;
+    LIST_HEAD(followers, follower) followers;
 };
 
 /* A new id: a random UUID. */

@@ -20,7 +20,7 @@ struct parts {
     double max_exec_time;
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
-    LIST_HEAD(, session) sessions;
+    LIST_HEAD(sessions, session) sessions;
     bool stopping;              /* nothing new is begun */
 };
 

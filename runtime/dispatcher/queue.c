@@ -15,7 +15,7 @@ struct queue {
     int64_t concurrency;
     int64_t running;            /* started and not yet gone */
     size_t jobs;                /* all of them */
-    TAILQ_HEAD(, job) waiting;
+    TAILQ_HEAD(jobs, job) waiting;
 };
 
 static int by_name(const void *left, const void *right)

@@ -31,7 +31,7 @@ struct session {
     uv_timer_t timer;
     uv_shutdown_t shutdown;
     struct line_reader input;
-    LIST_HEAD(, exchange) exchanges;
+    LIST_HEAD(exchanges, exchange) exchanges;
     int handles;                /* that are not closed yet */
 };
 

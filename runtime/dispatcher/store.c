@@ -74,15 +74,23 @@ struct store *store_open(uv_loop_t *loop, const char *path,
     STAILQ_INIT(&store->queue);
     uv_prepare_init(loop, &store->flush);
     uv_idle_init(loop, &store->more);
-    store->flush.data = store;
+    store->flush.data = store->more.data = store;
     uv_prepare_start(&store->flush, on_prepare);
     uv_unref((uv_handle_t *)&store->flush);
     return store;
 }
 
-static void free_store(uv_handle_t *handle)
+static void free_store(uv_handle_t *flush)
 {
-    free(handle->data);
+    free(flush->data);
+}
+
+/* One after the other: libuv says nothing of the order of what it closes. */
+static void close_flush(uv_handle_t *more)
+{
+    struct store *store = more->data;
+
+    uv_close((uv_handle_t *)&store->flush, free_store);
 }
 
 void store_close(struct store *store)
@@ -92,8 +100,7 @@ void store_close(struct store *store)
     while (!STAILQ_EMPTY(&store->queue))
         flush(store);
     statements_close(store->statements);
-    uv_close((uv_handle_t *)&store->more, NULL);
-    uv_close((uv_handle_t *)&store->flush, free_store);
+    uv_close((uv_handle_t *)&store->more, close_flush);
 }
 
 int store_recover(struct store *store, struct text outcome,
