@@ -4,6 +4,7 @@ BUILD   ?= build
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
+MAKEFLAGS += --no-print-directory
 WARN     = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 PACKAGES = lua5.4 libuv yajl libcurl sqlite3 openssl libcrypt
 
