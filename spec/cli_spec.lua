@@ -77,6 +77,12 @@ describe("harp", function()
     assert.truthy(errors:find "deadlock")
   end)
 
+  it("says that its output was lost, on a full disk", function()
+    local output, status = harness.shell(harness.program .. " -e 'print(1)' 2>&1 >/dev/full")
+    assert.equal(1, status)
+    assert.equal("harp: cannot write to standard output: No space left on device\n", output)
+  end)
+
   it("is interrupted by SIGINT, in a wait and in a tight loop", function()
     for _, code in ipairs{
       "require [[harp]].sleep(100)", "while true do end",
@@ -152,9 +158,15 @@ describe("harp", function()
       end
     end)
 
-    it("lets no server outlive a script that was killed", function()
-      local_ "timeout --foreground -s KILL 0.5 HARP --local -e 'require [[harp]].sleep(100)' 2>/dev/null"
-      harness.eventually(function() return servers() == "" end)
+    it("leaves no server, and no file with a secret, of a script that was killed", function()
+      for _, how in ipairs{
+        "timeout --foreground -s KILL 0.5 HARP --local -e 'require [[harp]].sleep(100)'",
+        "timeout --foreground -s TERM 0.5 HARP --local -e 'require [[harp]].sleep(100)'",
+        "HARP --local -e 'for i = 1, 1e5 do print(i) end' | head -n 1",
+      } do
+        local_(how .. " 2>/dev/null")
+        harness.eventually(function() return leftovers() == "" end)
+      end
     end)
 
     it("offers the procedures it is told, under the names it is told", function()

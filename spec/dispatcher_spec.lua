@@ -245,7 +245,9 @@ describe("the dispatcher", function()
   describe("answers a malformed request with an error, and stays up:", function()
     local id = "00000000-0000-0000-0000-000000000000"
     local malformed = {
-      parse_error = { "", "   ", "x", "{", '{"harpcaller":1', "{]", '{"a":"\xff"}', '{"a":"\\ud800"}', "{'a':1}", "\0" },
+      parse_error = {
+        "", "   ", "x", "{", '{"harpcaller":1', "{]", '{"a":"\xff"}', '{"a":"\\ud800"}', "{'a':1}", "\0",
+      },
       invalid_request = {
         "[]", "1", '"x"', "null", "{}", '{"harpcaller":1}', '{"cancel":"x"}', '{"harpcaller":2,"cancel":"x"}',
         '{"harpcaller":1.0,"cancel":"x"}', '{"harpcaller":"1","cancel":"x"}', '{"harpcaller":1,"cancel":1}',
@@ -296,7 +298,8 @@ describe("the dispatcher", function()
     end)
 
     it("deep nesting", function()
-      local text = '{"harpcaller":1,"host":"h","procedure":"p","arguments":' .. ("["):rep(5000) .. ("]"):rep(5000) .. "}\n"
+      local text = '{"harpcaller":1,"host":"h","procedure":"p","arguments":'
+        .. ("["):rep(5000) .. ("]"):rep(5000) .. "}\n"
       assert.truthy(ask(dispatcher, text)[1]:find "nested too deeply")
     end)
 

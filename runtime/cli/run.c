@@ -1,4 +1,5 @@
 /* harp run: a recipe, in a Lua state of its own. */
+#include <errno.h>
 #include <getopt.h>
 #include <lauxlib.h>
 #include <lua.h>
@@ -99,6 +100,16 @@ static int report(const char *message)
     return 1;
 }
 
+/* What a script printed may never have arrived: a full disk, say. */
+static int check_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "harp: cannot write to standard output: %s\n",
+            strerror(errno));
+    return 1;
+}
+
 static int run_script(lua_State *L, const struct options *options, int argc,
                       char **argv)
 {
@@ -140,5 +151,5 @@ int cli_run(int argc, char **argv)
     status = run_script(L, &options, argc, argv);
     state_close(L);
     stack_stop();
-    return status;
+    return status == 0 ? check_output() : status;
 }

@@ -28,7 +28,6 @@
 #define STOP_LIMIT 5000         /* ms until it must be gone */
 
 struct server {
-    const char *command;
     pid_t pid;
     int lifeline;               /* open as long as it shall run */
     char *address;              /* what it listens on */
@@ -37,6 +36,7 @@ struct server {
 /* There is one stack a process; what stack_stop has to undo. */
 static struct {
     char *directory;
+    struct server keeper;       /* removes it */
     char *user;
     char *password;
     char pin[64];
@@ -64,6 +64,15 @@ void stack_free_options(struct stack_options *options)
     for (size_t i = 0; i < options->procedures_count; i++)
         free(options->procedures[i]);
     free(options->procedures);
+}
+
+/* ms */
+static long now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 /* ---- files ---- */
@@ -101,7 +110,50 @@ static int remove_entry(const char *path, const struct stat *status, int type,
     (void)status;
     (void)type;
     (void)walk;
-    return remove(path);
+    remove(path);
+    return 0;
+}
+
+/*
+ * The keeper's whole life: when its lifeline ends, and the servers, which may
+ * be ending at the same time, let go, the directory goes.
+ */
+static _Noreturn void keep_directory(int lifeline)
+{
+    const struct timespec pause = { .tv_nsec = 50000000 };
+    long deadline;
+    char byte;
+
+    setsid();                   /* Ctrl-C and hang-ups are not for it */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    while (read(lifeline, &byte, 1) == -1 && errno == EINTR)
+        ;
+    deadline = now() + STOP_LIMIT;
+    while (nftw(stack.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0
+           && access(stack.directory, F_OK) == 0 && now() < deadline)
+        nanosleep(&pause, NULL);
+    _exit(0);
+}
+
+/* A process of its own: this one may be killed, and there are secrets. */
+static int start_keeper(struct harp_error *error)
+{
+    int lifeline[2];
+
+    if (pipe2(lifeline, O_CLOEXEC) != 0)
+        return failed(error, "cannot make a pipe for", "its keeper");
+    stack.keeper.pid = fork();
+    if (stack.keeper.pid == 0) {
+        close(lifeline[1]);
+        keep_directory(lifeline[0]);
+    }
+    close(lifeline[0]);
+    stack.keeper.lifeline = lifeline[1];
+    if (stack.keeper.pid > 0)
+        return 0;
+    close(lifeline[1]);
+    return failed(error, "cannot fork", "its keeper");
 }
 
 static int make_directory(struct harp_error *error)
@@ -116,7 +168,10 @@ static int make_directory(struct harp_error *error)
         return -1;
     }
     stack.directory = path;
-    return 0;
+    if (start_keeper(error) == 0)
+        return 0;
+    rmdir(path);
+    return -1;
 }
 
 static char *random_word(void)
@@ -302,14 +357,6 @@ static pid_t spawn_server(const char *command, const char *config,
     return errno ? -1 : pid;
 }
 
-static long now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 /* The address behind "listening on ", or NULL when the server ended. */
 static char *read_address(int output)
 {
@@ -362,7 +409,6 @@ static int start_server(struct server *server, const char *command,
                         : memory_format("%s/%s.log", stack.directory, command);
     int lifeline[2], output[2];
 
-    server->command = command;
     if (pipe2(lifeline, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0)
         abort();
     server->pid = spawn_server(command, config, log, lifeline[0], output[1]);
@@ -404,7 +450,7 @@ void stack_stop(void)
         return;
     stop_server(&stack.dispatcher);
     stop_server(&stack.daemon);
-    nftw(stack.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    stop_server(&stack.keeper);
     free(stack.directory);
     free(stack.user);
     free(stack.password);
