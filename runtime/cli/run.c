@@ -103,10 +103,11 @@ static int report(const char *message)
 /* What a script printed may never have arrived: a full disk, say. */
 static int check_output(void)
 {
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
     fprintf(stderr, "harp: cannot write to standard output: %s\n",
-            strerror(errno));
+            errno ? strerror(errno) : "some of it is lost");
     return 1;
 }
 
