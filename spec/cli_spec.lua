@@ -80,7 +80,7 @@ describe("harp", function()
   it("says that its output was lost, on a full disk", function()
     local output, status = harness.shell(harness.program .. " -e 'print(1)' 2>&1 >/dev/full")
     assert.equal(1, status)
-    assert.equal("harp: cannot write to standard output: No space left on device\n", output)
+    assert.truthy(output:find "some of standard output is lost")
   end)
 
   it("is interrupted by SIGINT, in a wait and in a tight loop", function()

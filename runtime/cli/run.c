@@ -1,5 +1,4 @@
 /* harp run: a recipe, in a Lua state of its own. */
-#include <errno.h>
 #include <getopt.h>
 #include <lauxlib.h>
 #include <lua.h>
@@ -103,12 +102,10 @@ static int report(const char *message)
 /* What a script printed may never have arrived: a full disk, say. */
 static int check_output(void)
 {
-    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
-    fprintf(stderr, "harp: cannot write to standard output: %s\n",
-            errno ? strerror(errno) : "some of it is lost");
-    return 1;
+    return report("some of standard output is lost: it could not be written; "
+                  "is a disk full?");
 }
 
 static int run_script(lua_State *L, const struct options *options, int argc,
