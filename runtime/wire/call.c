@@ -29,16 +29,6 @@ const char *answer_name(enum answer_kind kind)
 
 /* ---- the request ---- */
 
-static int take_string(char **string, const struct json_member *member,
-                       struct harp_error *error)
-{
-    *string = json_string(member->value);
-    if (*string)
-        return 0;
-    return error_set(error, REMOTE_ERROR, "invalid_request",
-                     "\"%s\" has a NUL character", member->name);
-}
-
 static int read_members(struct call *call, struct text line,
                         struct harp_error *error)
 {
@@ -62,9 +52,9 @@ static int read_members(struct call *call, struct text line,
         return -1;
     if (json_members(m[3].value, auth, 2, false, error) != 0)
         return error_prefix(error, "auth");
-    if (take_string(&call->procedure, &m[1], error) != 0
-        || take_string(&call->user, &auth[0], error) != 0
-        || take_string(&call->password, &auth[1], error) != 0)
+    if (json_take_string(&call->procedure, &m[1], error) != 0
+        || json_take_string(&call->user, &auth[0], error) != 0
+        || json_take_string(&call->password, &auth[1], error) != 0)
         return -1;
     call->arguments = text_copy(m[2].value);
     return 0;

@@ -366,17 +366,20 @@ static void decode_string(struct buffer *decoded, struct text value)
         buffer_add(decoded, value.data + 1, value.length - 2);
 }
 
-char *json_string(struct text value)
+int json_take_string(char **string, const struct json_member *member,
+                     struct harp_error *error)
 {
     struct buffer decoded = { 0 };
 
-    decode_string(&decoded, value);
+    decode_string(&decoded, member->value);
     if (decoded.length && memchr(decoded.data, '\0', decoded.length)) {
         buffer_free(&decoded);
-        return NULL;
+        return error_set(error, REMOTE_ERROR, "invalid_request",
+                         "\"%s\" has a NUL character", member->name);
     }
     buffer_add(&decoded, "", 1);
-    return decoded.data;
+    *string = decoded.data;
+    return 0;
 }
 
 /* The digits of a number as a C string; -1 when there are too many. */

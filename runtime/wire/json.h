@@ -67,7 +67,13 @@ int json_each(struct text object,
 bool json_is_utf8(struct text text);
 
 /* Conversions of one scalar's text. */
-char *json_string(struct text value);    /* a C string; NULL if it has a NUL */
+
+/*
+ * The member's string as a C string; -1 ("invalid_request") when it has a
+ * NUL in it.
+ */
+int json_take_string(char **string, const struct json_member *member,
+                     struct harp_error *error);
 int json_integer(struct text value, int64_t *integer);  /* -1: out of range */
 double json_real(struct text value);
 

@@ -30,17 +30,6 @@ static int invalid(struct harp_error *error, const char *message)
     return error_set(error, REMOTE_ERROR, "invalid_request", "%s", message);
 }
 
-/* Copies a string member; -1 when it has a NUL in it. */
-static int take_string(char **string, const struct json_member *member,
-                       struct harp_error *error)
-{
-    *string = json_string(member->value);
-    if (*string)
-        return 0;
-    return error_set(error, REMOTE_ERROR, "invalid_request",
-                     "\"%s\" has a NUL character", member->name);
-}
-
 static void take_value(char **text, const struct json_member *member)
 {
     if (member->kind)
@@ -120,8 +109,8 @@ static int read_call(struct request *request, struct text line,
     request->concurrency = 1;
     if (json_members(line, m, sizeof m / sizeof *m, true, error) != 0
         || check_version(&m[0], error) != 0
-        || take_string(&request->host, &m[1], error) != 0
-        || take_string(&request->procedure, &m[2], error) != 0
+        || json_take_string(&request->host, &m[1], error) != 0
+        || json_take_string(&request->procedure, &m[2], error) != 0
         || take_seconds(&request->timeout, &m[4], error) != 0
         || take_seconds(&request->max_exec_time, &m[5], error) != 0)
         return -1;
@@ -142,7 +131,7 @@ static int read_job(struct request *request, const char *operation,
     if (json_members(line, m, 2, true, error) != 0
         || check_version(&m[0], error) != 0)
         return -1;
-    return take_string(&request->job_id, &m[1], error);
+    return json_take_string(&request->job_id, &m[1], error);
 }
 
 static int read_get_result(struct request *request, const char *operation,
@@ -158,7 +147,7 @@ static int read_get_result(struct request *request, const char *operation,
         || check_version(&m[0], error) != 0)
         return -1;
     request->wait = !m[2].kind || text_is(m[2].value, "true");
-    return take_string(&request->job_id, &m[1], error);
+    return json_take_string(&request->job_id, &m[1], error);
 }
 
 static int read_stream(struct request *request, const char *operation,
@@ -185,7 +174,7 @@ static int read_stream(struct request *request, const char *operation,
         else
             request->since = 0;
     }
-    return take_string(&request->job_id, &m[1], error);
+    return json_take_string(&request->job_id, &m[1], error);
 }
 
 static int read_members(struct request *request, const char *operation,
