@@ -14,7 +14,8 @@
 #define REQUEST_LIMIT (1 << 20) /* bytes (protocol §1) */
 #define CONGESTED (1 << 16)     /* bytes a client has yet to read */
 #define REQUEST_TIME 60000      /* ms for a request to arrive */
-#define LINGER_TIME 2000        /* ms for the last reply to arrive */
+#define LINGER_TIME 2000        /* ms for the client's end, once all is sent */
+#define KEEPALIVE 60            /* seconds before a silent peer is probed */
 
 enum session_state { READING, ANSWERING, LINGERING };
 
@@ -91,11 +92,14 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
 
     if (status < 0)
         session_close(session);
+    else
+        uv_timer_start(&session->timer, on_timer, LINGER_TIME, 0);
 }
 
 /*
- * After the last reply: closing at once, with bytes of the client unread,
- * would reset the connection and lose the reply. So its end is waited for.
+ * After the last reply, for which the client may take its time. Closing then
+ * at once, with bytes of the client unread, would reset the connection and
+ * lose the reply. So its end is waited for.
  */
 static void linger(struct session *session)
 {
@@ -105,8 +109,6 @@ static void linger(struct session *session)
     if (uv_shutdown(&session->shutdown, &session->peer.stream, on_shutdown)
         != 0)
         session_close(session);
-    else
-        uv_timer_start(&session->timer, on_timer, LINGER_TIME, 0);
 }
 
 /* ---- writing ---- */
@@ -247,6 +249,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct session *session = stream->data;
     struct text line;
+    bool whole;
+    size_t length;
 
     (void)buffer;
     if (size < 0) {
@@ -256,10 +260,12 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     if (session->state != READING)
         return;
     line_filled(&session->input, (size_t)size);
-    if (line_take(&session->input, &line) && line.length <= REQUEST_LIMIT)
-        serve(session, line);
-    else if (line_pending(&session->input) > REQUEST_LIMIT)
+    whole = line_take(&session->input, &line);
+    length = whole ? line.length : line_pending(&session->input);
+    if (length > REQUEST_LIMIT)
         refuse_long(session);
+    else if (whole)
+        serve(session, line);
 }
 
 void session_start(struct parts *parts, uv_stream_t *listener)
@@ -280,8 +286,10 @@ void session_start(struct parts *parts, uv_stream_t *listener)
         session_close(session);
         return;
     }
-    if (listener->type == UV_TCP)
+    if (listener->type == UV_TCP) {
         uv_tcp_nodelay(&session->peer.tcp, 1);
+        uv_tcp_keepalive(&session->peer.tcp, 1, KEEPALIVE);
+    }
     uv_timer_start(&session->timer, on_timer, REQUEST_TIME, 0);
     uv_read_start(&session->peer.stream, give_space, on_read);
 }

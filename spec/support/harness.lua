@@ -71,12 +71,13 @@ end
 local Server = {}
 Server.__index = Server
 
-local function start(command, config, directory)
+-- `before`: shell commands for the process that becomes the server.
+local function start(command, config, directory, before)
   local log = directory .. "/" .. command .. ".log"
-  local line = ("exec %ssh -c 'echo $$; exec %s %s --config %s 2>>%s'"):format(
-    clean, harness.program, command, config, log)
+  local line = ("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s %s --config %s 2>>%s'"):format(
+    clean, before or "", harness.program, command, config, log)
   local pipe = assert(io.popen(line))
-  local pid = pipe:read "l"
+  local pid, inherited = pipe:read("l", "n", "l")
   local address = (pipe:read "l" or ""):match "^listening on (.+)$"
   if not address then
     pipe:close()
@@ -84,6 +85,7 @@ local function start(command, config, directory)
   end
   local server = setmetatable({
     command = command, config = config, directory = directory, pid = pid, pipe = pipe, log = log, address = address,
+    before = before, inherited = inherited,
     port = math.tointeger(address:match ":(%d+)$"),
   }, Server)
   servers[server] = true
@@ -104,7 +106,7 @@ end
 
 --- Starts it again with the same configuration (and so the same files).
 function Server:restart()
-  local again = start(self.command, self.config, self.directory)
+  local again = start(self.command, self.config, self.directory, self.before)
   for name, v in pairs(again) do self[name] = v end
   servers[again], servers[self] = nil, true
 end
@@ -113,9 +115,11 @@ function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
 end
 
+--- How many it opened itself: what this process had open when it started
+-- (sockets, not collected yet) was handed on to it.
 function Server:descriptors()
   local output = harness.shell("ls /proc/" .. self.pid .. "/fd | wc -l")
-  return math.tointeger(output:match "%d+")
+  return math.tointeger(output:match "%d+") - self.inherited
 end
 
 --- Child processes, zombies included.
@@ -149,6 +153,7 @@ local PROCEDURES = [[
 procedure("sum", function(a, b) return a + b end)
 procedure("echo", function(...) return ... end)
 procedure("all", function(...) return require "harp".array{...} end)
+procedure("text", function(size) return ("x"):rep(size) end)
 procedure("sleep", function(seconds) require "harp".sleep(seconds) return "slept" end)
 procedure("mark", function(file, text)
   local f = assert(io.open(file, "a")) f:write(text, "\n") f:close() return text
@@ -191,7 +196,8 @@ function harness.host_entry(daemon)
     daemon.port, daemon.pin)
 end
 
---- options: daemon, settings. Its daemon is known as localhost, web01 and web02.
+--- options: daemon, database (a path), settings, before (shell commands for
+-- its process). Its daemon is known as localhost, web01 and web02.
 function harness.dispatcher(options)
   local directory = harness.directory()
   local hosts = {}
@@ -204,9 +210,9 @@ function harness.dispatcher(options)
     listen = %q
     database = %q
     hosts = { %s }
-    %s]]):format(options.listen or "127.0.0.1:0", directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
+    %s]]):format(options.listen or "127.0.0.1:0", options.database or directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
     options.settings or ""))
-  return start("dispatcher", config, directory)
+  return start("dispatcher", config, directory, options.before)
 end
 
 -- ---- raw lines ----
