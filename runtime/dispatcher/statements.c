@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -42,9 +43,13 @@ static const char *const texts[STATEMENTS] = {
     [INSERT_JOB] =
         "INSERT INTO job (" CALL_COLUMNS ", id, submit)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SET_START] = "UPDATE job SET start = ?2 WHERE seq = ?1",
+    [SET_START] =
+        "UPDATE job SET start = ?2 WHERE seq = ?1 AND end IS NULL",
     [SELECT_CALL] = "SELECT " CALL_COLUMNS " FROM job WHERE seq = ?",
-    [INSERT_PACKET] = "INSERT INTO packet VALUES (?, ?, ?, ?)",
+    /* No gaps: when one could not be stored, those after it are not either. */
+    [INSERT_PACKET] =
+        "INSERT INTO packet SELECT ?1, ?2, ?3, ?4 WHERE ?2 ="
+        " (SELECT ifnull(max(number) + 1, 0) FROM packet WHERE job = ?1)",
     [SET_END] =
         "UPDATE job SET end = ?2, outcome = ?3"
         " WHERE seq = ?1 AND end IS NULL",
@@ -79,30 +84,31 @@ static int execute(struct statements *statements, const char *sql,
     return failed(statements, error);
 }
 
-static int schema_version(struct statements *statements)
+static int select_integer(struct statements *statements, const char *sql)
 {
     sqlite3_stmt *statement;
-    int version = -1;
+    int integer = -1;
 
-    if (sqlite3_prepare_v2(statements->database, "PRAGMA user_version", -1,
-                           &statement, NULL) == SQLITE_OK
-        && sqlite3_step(statement) == SQLITE_ROW)
-        version = sqlite3_column_int(statement, 0);
+    if (sqlite3_prepare_v2(statements->database, sql, -1, &statement, NULL)
+        == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        integer = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
-    return version;
+    return integer;
 }
 
 static int make_schema(struct statements *statements,
                        struct harp_error *error)
 {
-    int version = schema_version(statements);
+    int version = select_integer(statements, "PRAGMA user_version");
+    int tables = select_integer(statements,
+                                "SELECT count(*) FROM sqlite_schema");
 
     if (version == SCHEMA_VERSION)
         return 0;
-    if (version > 0)
+    if (version != 0 || tables != 0)
         return error_set(error, USAGE_ERROR, "configuration", "the database "
-                         "was made by another version of harp (schema %d)",
-                         version);
+                         "was made by another version of harp, or by another "
+                         "program (schema %d)", version);
     if (execute(statements, "BEGIN IMMEDIATE", error) != 0
         || execute(statements, schema, error) != 0)
         return -1;
@@ -131,11 +137,15 @@ struct statements *statements_open(const char *path,
                                    struct harp_error *error)
 {
     struct statements *statements = memory_new(sizeof *statements);
+    mode_t mask = umask(0077);  /* arguments and results are not for all */
     int status = sqlite3_open(path, &statements->database);
 
     if (status != SQLITE_OK)
         failed(statements, error);
     else if (prepare(statements, error) == 0)
+        status = SQLITE_DONE;
+    umask(mask);
+    if (status == SQLITE_DONE)
         return statements;
     if (sqlite3_errcode(statements->database) == SQLITE_BUSY)
         error_set(error, USAGE_ERROR, "configuration",
@@ -255,8 +265,8 @@ static int start_job(struct statements *statements,
     sqlite3_bind_int64(select, 1, operation->job);
     status = sqlite3_step(select);
     if (status == SQLITE_ROW) {
-        read_call(select, &operation->call);
-        operation->answer.call = &operation->call;
+        read_call(select, &operation->found);
+        operation->answer.call = &operation->found;
         operation->answer.found = true;
         status = SQLITE_DONE;
     }
@@ -297,8 +307,8 @@ static int read_status(struct statements *statements,
     bind_text(select, 1, operation->id);
     status = sqlite3_step(select);
     if (status == SQLITE_ROW) {
-        read_call(select, &operation->call);
-        answer->call = &operation->call;
+        read_call(select, &operation->found);
+        answer->call = &operation->found;
         answer->found = true;
         answer->submit = sqlite3_column_double(select, 8);
         answer->start = sqlite3_column_double(select, 9);
@@ -330,7 +340,7 @@ static int find_recent(struct statements *statements,
 /* Texts move as the buffer grows: lengths first, places when all are there. */
 static void place_packets(struct operation *operation)
 {
-    const char *data = operation->text.data;
+    const char *data = operation->page.data;
 
     for (size_t i = 0; i < operation->answer.count; i++) {
         operation->packets[i].data.data = data;
@@ -350,11 +360,11 @@ static int read_packets(struct statements *statements,
     sqlite3_bind_int64(select, 2, operation->number);
     sqlite3_bind_int64(select, 3, PAGE_ROWS);
     operation->packets = memory_new(PAGE_ROWS * sizeof *operation->packets);
-    while (operation->text.length < PAGE_BYTES
+    while (operation->page.length < PAGE_BYTES
            && (status = sqlite3_step(select)) == SQLITE_ROW) {
         struct text data = column_text(select, 1);
 
-        buffer_add_text(&operation->text, data);
+        buffer_add_text(&operation->page, data);
         operation->packets[answer->count++] = (struct store_packet){
             sqlite3_column_int64(select, 0), { NULL, data.length }
         };
@@ -385,10 +395,9 @@ static int read_page(struct statements *statements,
         status = read_packets(statements, operation);
     if (status == SQLITE_DONE && answer->complete) {
         struct text outcome = column_text(select, 1);
-        char *copy = memory_copy(outcome.data, outcome.length);
 
-        operation->call.info = copy;    /* freed with the operation */
-        answer->outcome = (struct text){ copy, outcome.length };
+        operation->outcome = memory_copy(outcome.data, outcome.length);
+        answer->outcome = (struct text){ operation->outcome, outcome.length };
     }
     sqlite3_reset(select);
     return status;
@@ -413,11 +422,27 @@ static int (*const runs[])(struct statements *statements,
     [SYNC] = sync_only,
 };
 
+static void free_answer(struct operation *operation)
+{
+    request_free(&operation->found);
+    free(operation->packets);
+    buffer_free(&operation->page);
+    free(operation->outcome);
+}
+
+static void forget_answer(struct operation *operation)
+{
+    free_answer(operation);
+    operation->answer = (struct store_answer){ 0 };
+    operation->packets = NULL;
+    operation->outcome = NULL;
+}
+
 void operation_free(struct operation *operation)
 {
     buffer_free(&operation->text);
     request_free(&operation->call);
-    free(operation->packets);
+    free_answer(operation);
     free(operation);
 }
 
@@ -439,12 +464,16 @@ int statements_transaction(struct statements *statements,
                            struct operations *batch,
                            struct harp_error *error)
 {
+    struct operation *operation;
+
     if (run_all(statements, batch) == SQLITE_DONE)
         return 0;
     failed(statements, error);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_reset(statements->prepared[i]);
     sqlite3_step(use(statements, ROLLBACK));
+    STAILQ_FOREACH(operation, batch, link)
+        forget_answer(operation);
     return -1;
 }
 
@@ -469,7 +498,13 @@ static int end_interrupted(struct statements *statements,
     return status == SQLITE_DONE ? 0 : failed(statements, error);
 }
 
-int statements_recover(struct statements *statements, struct text outcome,
+static void nothing(void *owner, int64_t job, const char *id,
+                    const struct request *call)
+{
+    (void)owner, (void)job, (void)id, (void)call;
+}
+
+static int read_queued(struct statements *statements,
                        void (*each)(void *owner, int64_t job, const char *id,
                                     const struct request *call),
                        void *owner, struct harp_error *error)
@@ -477,11 +512,10 @@ int statements_recover(struct statements *statements, struct text outcome,
     sqlite3_stmt *select;
     int status;
 
-    if (end_interrupted(statements, outcome, error) != 0)
-        return -1;
     if (sqlite3_prepare_v2(statements->database,
                            "SELECT " CALL_COLUMNS ", seq, id FROM job"
-                           " WHERE end IS NULL ORDER BY seq",
+                           " WHERE end IS NULL AND length(id) = 36"
+                           " ORDER BY seq",
                            -1, &select, NULL) != SQLITE_OK)
         return failed(statements, error);
     while ((status = sqlite3_step(select)) == SQLITE_ROW) {
@@ -494,4 +528,16 @@ int statements_recover(struct statements *statements, struct text outcome,
     }
     sqlite3_finalize(select);
     return status == SQLITE_DONE ? 0 : failed(statements, error);
+}
+
+/* Read once before anyone is told: when it cannot be, nothing has begun. */
+int statements_recover(struct statements *statements, struct text outcome,
+                       void (*each)(void *owner, int64_t job, const char *id,
+                                    const struct request *call),
+                       void *owner, struct harp_error *error)
+{
+    if (read_queued(statements, nothing, NULL, error) != 0
+        || end_interrupted(statements, outcome, error) != 0)
+        return -1;
+    return read_queued(statements, each, owner, error);
 }

@@ -21,14 +21,19 @@ struct operation {
     STAILQ_ENTRY(operation) link;
     enum operation_kind kind;
     struct store_completion completion;
+
     char id[JOB_ID_SIZE];
     int64_t job;
     int64_t number;             /* of a packet; READ_PAGE: the first wanted */
     int64_t recent;
-    struct buffer text;         /* a packet, an outcome; written or read */
-    struct request call;        /* written or read */
+    struct buffer text;         /* a packet, an outcome */
+    struct request call;
+
+    struct store_answer answer; /* and what it points to: */
+    struct request found;
     struct store_packet *packets;
-    struct store_answer answer;
+    struct buffer page;         /* the packets' data */
+    char *outcome;
 };
 
 STAILQ_HEAD(operations, operation);
@@ -39,7 +44,7 @@ struct statements *statements_open(const char *path,
                                    struct harp_error *error);
 void statements_close(struct statements *statements);
 
-/* All or none; the error is a system_error. */
+/* All or none, and no answers then; the error is a system_error. */
 int statements_transaction(struct statements *statements,
                            struct operations *batch,
                            struct harp_error *error);

@@ -9,12 +9,21 @@
 #include "base/memory.h"
 #include "dispatcher/statements.h"
 
+#define RETRY_TIME 1000         /* ms */
+
 struct store {
     struct statements *statements;
     uv_prepare_t flush;         /* before the loop waits */
     uv_idle_t more;             /* so that it does not, when there is more */
+    uv_timer_t retry;           /* of what is kept */
+    int handles;                /* of the three that are not closed yet */
     struct operations queue;
+    struct operations kept;     /* they could not be done, and have to be */
+    bool failing;               /* as the last of the transactions did */
+    bool closing;
 };
+
+/* ---- running ---- */
 
 static void complete(struct operation *operation,
                      const struct harp_error *error)
@@ -25,24 +34,90 @@ static void complete(struct operation *operation,
     operation_free(operation);
 }
 
+static struct operation *take_first(struct operations *list)
+{
+    struct operation *operation = STAILQ_FIRST(list);
+
+    if (operation)
+        STAILQ_REMOVE_HEAD(list, link);
+    return operation;
+}
+
+static void take_kept(struct store *store)
+{
+    STAILQ_CONCAT(&store->kept, &store->queue);
+    STAILQ_CONCAT(&store->queue, &store->kept);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    take_kept(timer->data);
+}
+
+static void keep(struct store *store, struct operation *operation)
+{
+    STAILQ_INSERT_TAIL(&store->kept, operation, link);
+    uv_timer_start(&store->retry, on_retry, RETRY_TIME, 0);
+}
+
+static bool is_kept(struct store *store, const struct operation *operation)
+{
+    return !store->closing
+        && (operation->kind == START_JOB || operation->kind == END_JOB);
+}
+
+/* The log tells of trouble when it comes and when it goes. */
+static int run(struct store *store, struct operations *batch,
+               struct harp_error *error)
+{
+    bool failed = statements_transaction(store->statements, batch, error) != 0;
+
+    if (failed && !store->failing)
+        log_warn("store: %s", error->message);
+    else if (store->failing && !failed)
+        log_info("store: works again");
+    store->failing = failed;
+    return failed ? -1 : 0;
+}
+
+/* What fails does so alone, with all that wait for it to be on disk. */
+static void run_each(struct store *store, struct operations *batch)
+{
+    struct harp_error error;
+    struct operation *operation;
+    bool kept = false;
+
+    while ((operation = take_first(batch))) {
+        struct operations one = STAILQ_HEAD_INITIALIZER(one);
+
+        STAILQ_INSERT_TAIL(&one, operation, link);
+        if (operation->kind == SYNC && kept) {
+            complete(operation, &error);
+        } else if (run(store, &one, &error) == 0) {
+            complete(operation, NULL);
+        } else if (is_kept(store, operation)) {
+            keep(store, operation);
+            kept = true;
+        } else {
+            complete(operation, &error);
+        }
+    }
+}
+
 /* All of the queue in one transaction, then the completions. */
 static void flush(struct store *store)
 {
     struct operations batch = STAILQ_HEAD_INITIALIZER(batch);
     struct harp_error error;
     struct operation *operation;
-    bool failed;
 
     STAILQ_CONCAT(&batch, &store->queue);
     if (STAILQ_EMPTY(&batch))
         return;
-    failed = statements_transaction(store->statements, &batch, &error) != 0;
-    if (failed)
-        log_warn("store: %s", error.message);
-    while ((operation = STAILQ_FIRST(&batch))) {
-        STAILQ_REMOVE_HEAD(&batch, link);
-        complete(operation, failed ? &error : NULL);
-    }
+    if (run(store, &batch, &error) != 0)
+        run_each(store, &batch);
+    while ((operation = take_first(&batch)))
+        complete(operation, NULL);
 }
 
 static void no_wait(uv_idle_t *idle)
@@ -61,6 +136,8 @@ static void on_prepare(uv_prepare_t *prepare)
         uv_idle_start(&store->more, no_wait);
 }
 
+/* ---- opening and closing ---- */
+
 struct store *store_open(uv_loop_t *loop, const char *path,
                          struct harp_error *error)
 {
@@ -72,35 +149,37 @@ struct store *store_open(uv_loop_t *loop, const char *path,
     store = memory_new(sizeof *store);
     store->statements = statements;
     STAILQ_INIT(&store->queue);
+    STAILQ_INIT(&store->kept);
     uv_prepare_init(loop, &store->flush);
     uv_idle_init(loop, &store->more);
-    store->flush.data = store->more.data = store;
+    uv_timer_init(loop, &store->retry);
+    store->handles = 3;
+    store->flush.data = store->more.data = store->retry.data = store;
     uv_prepare_start(&store->flush, on_prepare);
     uv_unref((uv_handle_t *)&store->flush);
     return store;
 }
 
-static void free_store(uv_handle_t *flush)
+static void on_closed(uv_handle_t *handle)
 {
-    free(flush->data);
-}
+    struct store *store = handle->data;
 
-/* One after the other: libuv says nothing of the order of what it closes. */
-static void close_flush(uv_handle_t *more)
-{
-    struct store *store = more->data;
-
-    uv_close((uv_handle_t *)&store->flush, free_store);
+    if (--store->handles == 0)
+        free(store);
 }
 
 void store_close(struct store *store)
 {
     if (!store)
         return;
+    store->closing = true;
+    take_kept(store);
     while (!STAILQ_EMPTY(&store->queue))
         flush(store);
     statements_close(store->statements);
-    uv_close((uv_handle_t *)&store->more, close_flush);
+    uv_close((uv_handle_t *)&store->flush, on_closed);
+    uv_close((uv_handle_t *)&store->more, on_closed);
+    uv_close((uv_handle_t *)&store->retry, on_closed);
 }
 
 int store_recover(struct store *store, struct text outcome,

@@ -2,7 +2,11 @@
  * What must last: jobs, their packets and their outcomes. Every operation is
  * queued; all that were queued in a turn of the loop run in order in one
  * transaction, and complete, in order, after its commit. So whatever an
- * answer tells is on disk.
+ * answer tells is on disk. When that fails they run one by one, so that what
+ * cannot be done fails alone.
+ *
+ * The start and the end of a job do not fail: when the disk is full, say, they
+ * are tried again until they are on it, and complete then.
  *
  * Nothing of the database shows here: another store can stand beside it.
  */
@@ -49,7 +53,7 @@ struct store_completion {
 struct store *store_open(uv_loop_t *loop, const char *path,
                          struct harp_error *error);
 
-/* Runs what is queued, then closes. */
+/* Runs what is queued, then closes; here starts and ends can fail too. */
 void store_close(struct store *store);
 
 /*
@@ -84,7 +88,7 @@ void store_read_status(struct store *store, const char *id,
 void store_read_page(struct store *store, const char *id, int64_t since,
                      int64_t recent, struct store_completion completion);
 
-/* Completes when all that was queued before is on disk. */
+/* Completes when all that was queued before it, in this turn, is on disk. */
 void store_sync(struct store *store, struct store_completion completion);
 
 #endif
