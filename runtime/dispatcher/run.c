@@ -1,7 +1,6 @@
 #include "dispatcher/run.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,11 +161,18 @@ static void free_if_closed(struct run *run)
         free(run);
 }
 
+static void end_unknown(struct run *run, const char *host)
+{
+    char *message = memory_format("no host \"%s\" is known here", host);
+
+    job_end_error(run->job, "unknown_host", message);
+    free(message);
+}
+
 static void on_started(void *owner, const struct store_answer *answer)
 {
     struct run *run = owner;
     const struct host *host;
-    char message[300];
 
     run->starting = false;
     if (!run->job) {
@@ -175,12 +181,10 @@ static void on_started(void *owner, const struct store_answer *answer)
         job_end_error(run->job, answer->error->type, answer->error->message);
     } else {
         host = hosts_find(run->job->parts->hosts, answer->call->host);
-        snprintf(message, sizeof message, "no host \"%.200s\" is known here",
-                 answer->call->host);
         if (host)
             call_daemon(run, answer->call, host);
         else
-            job_end_error(run->job, "unknown_host", message);
+            end_unknown(run, answer->call->host);
     }
 }
 
