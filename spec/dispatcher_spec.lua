@@ -76,6 +76,7 @@ describe("the dispatcher", function()
       local function failing(host) return outcome(submit("sum", {}, { host = host })).error end
       assert.equal("unknown_host", failing "web99".type)
       assert.truthy(failing "web99".message:find "web99")
+      assert.equal("unknown_host", failing("x" .. ("é"):rep(300)).type)
       assert.equal("econnrefused", failing "refused".type)
       assert.equal("nxdomain", failing "nowhere".type)
     end)
@@ -354,12 +355,77 @@ describe("the dispatcher", function()
     eventually(function() return dispatcher:descriptors() <= before end)
   end)
 
-  it("refuses a database that another one uses", function()
-    local config = harness.write(dispatcher.directory .. "/second.lua",
-      harness.read(dispatcher.config))
-    local _, errors, code = harness.harp("dispatcher --config " .. config)
-    assert.equal(1, code)
-    assert.truthy(errors:find "another dispatcher uses this database")
+  it("lets clients wait when it has no descriptors for more", function()
+    local small = harness.dispatcher{ daemon = daemon, before = "ulimit -n 64;" }
+    local connections = {}
+    for i = 1, 150 do connections[i] = harness.connect(small) end
+    for _, connection in ipairs(connections) do
+      assert(connection:send '{"harpcaller":1,"cancel":"x"}\n')
+      assert.same({ '{"cancelled":false}' }, harness.lines(connection))
+      connection:close()
+    end
+    small:stop()
+  end)
+
+  describe("refuses a database", function()
+    local function complaint(path)
+      local config = harness.write(dispatcher.directory .. "/other.lua", ("database = %q"):format(path))
+      local _, errors, code = harness.harp("dispatcher --config " .. config)
+      assert.equal(1, code)
+      assert.truthy(errors:find(path, 1, true))
+      return errors
+    end
+
+    -- The same database, with another user_version in its header.
+    local function versioned(bytes)
+      local path = dispatcher.directory .. "/other.db"
+      local one = harness.dispatcher{ daemon = daemon }
+      submit("sum", { 1, 2 }, nil, one)
+      one:stop()
+      local text = harness.read(one.directory .. "/dispatcher.db")
+      return harness.write(path, text:sub(1, 60) .. bytes .. text:sub(65))
+    end
+
+    it("that another one uses", function()
+      assert.truthy(complaint(dispatcher.directory .. "/dispatcher.db"):find "another dispatcher uses this database")
+    end)
+
+    it("of another version, or of another program", function()
+      assert.truthy(complaint(versioned "\0\0\0\7"):find "another version of harp.*schema 7")
+      assert.truthy(complaint(versioned "\0\0\0\0"):find "another program")
+    end)
+
+    it("that is none", function()
+      local path = harness.write(dispatcher.directory .. "/none.db", ("noise"):rep(1000))
+      assert.truthy(complaint(path):find "not a database")
+      assert.truthy(complaint("/nowhere/at/all.db"):find "unable to open")
+    end)
+  end)
+
+  it("keeps its database from other users", function()
+    local listing = harness.shell("ls -l " .. dispatcher.directory .. "/dispatcher.db*")
+    for mode in listing:gmatch "(%S+)[^\n]*\n" do assert.equal("-rw-------", mode) end
+  end)
+
+  it("with a full disk takes no job, loses none, and goes on when there is space", function()
+    local full = harness.dispatcher{ daemon = daemon }
+    local function most(bytes) harness.shell(("prlimit --pid %s --fsize=%s:"):format(full.pid, bytes)) end
+    local queue = { queue = { name = { test = "full" } } }
+    local running, queued = submit("sleep", { 0.3 }, queue, full), submit("sum", { 1, 2 }, queue, full)
+    local cancelled = submit("sleep", { 100 }, nil, full)
+    eventually(function() return status(running, full).time.start ~= harp.null end)
+    most(1)
+    local reply = request({ host = "localhost", procedure = "sum", arguments = harp.array{} }, full)
+    assert.equal("system_error", reply.error.type)
+    assert.equal("system_error", request({ cancel = cancelled }, full).error.type)
+    socket.sleep(0.5)
+    assert.same({ no_result = true }, request({ get_result = running, wait = false }, full))
+    assert.equal("sum", status(queued, full).call.procedure)
+    most "unlimited"
+    assert.same({ result = "slept" }, outcome(running, full))
+    assert.same({ result = 3 }, outcome(queued, full))
+    assert.same({ cancelled = true }, outcome(cancelled, full))
+    full:stop()
   end)
 
   describe("killed with -9", function()

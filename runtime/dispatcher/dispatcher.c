@@ -1,7 +1,9 @@
 #include "dispatcher/dispatcher.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -28,6 +30,7 @@ struct dispatcher {
     struct endpoint listen;
     char *database;
     bool lifeline;
+    bool serving;               /* the service was started */
     char *name;                 /* of what it listens on */
     union {
         uv_stream_t stream;
@@ -107,6 +110,19 @@ static int open_listener(struct dispatcher *dispatcher,
     return 0;
 }
 
+/* As many descriptors as there may be: one half for clients, one for runs. */
+static void set_limits(struct parts *parts)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    parts->most_clients = limit.rlim_cur / 2;
+    signal(SIGXFSZ, SIG_IGN);   /* a file too large is an error as others */
+}
+
 struct dispatcher *dispatcher_new(const char *config,
                                   struct harp_error *error)
 {
@@ -114,6 +130,7 @@ struct dispatcher *dispatcher_new(const char *config,
     struct parts *parts = &dispatcher->parts;
 
     LIST_INIT(&parts->sessions);
+    set_limits(parts);
     uv_loop_init(&parts->loop);
     parts->net = net_new(&parts->loop);
     if (read_config(dispatcher, config, error) == 0)
@@ -140,7 +157,7 @@ static int recover(struct dispatcher *dispatcher, struct harp_error *error)
     status = store_recover(parts->store, buffer_text(&outcome), take_up,
                            parts, error);
     buffer_free(&outcome);
-    return status;
+    return status == 0 ? 0 : error_prefix(error, "%s", dispatcher->database);
 }
 
 /* ---- stopping ---- */
@@ -153,7 +170,6 @@ static void stop(void *owner)
     log_info("stopping");
     dispatcher->parts.stopping = true;
     uv_close(&dispatcher->listener.handle, NULL);
-    service_end(&dispatcher->service);
     job_stop_all(&dispatcher->parts);
     uv_stop(&dispatcher->parts.loop);
 }
@@ -168,12 +184,16 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
+    dispatcher->serving = true;
     service_announce(dispatcher->name);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
 }
 
-/* What is queued in the store completes, then everything closes. */
+/*
+ * What is queued in the store completes, then everything closes. Signals are
+ * caught up to here, so that a second one does not cut that short.
+ */
 void dispatcher_free(struct dispatcher *dispatcher)
 {
     struct parts *parts = &dispatcher->parts;
@@ -183,6 +203,8 @@ void dispatcher_free(struct dispatcher *dispatcher)
     session_close_all(parts);
     job_free_all(parts);
     net_free(parts->net);
+    if (dispatcher->serving)
+        service_end(&dispatcher->service);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);
     hosts_free(parts->hosts);

@@ -21,6 +21,9 @@ struct parts {
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
     LIST_HEAD(sessions, session) sessions;
+    size_t clients;             /* connections, closing ones included */
+    size_t most_clients;
+    uv_stream_t *waiting;       /* the listener, when one too many is there */
     bool stopping;              /* nothing new is begun */
 };
 

@@ -38,6 +38,15 @@ struct session {
 
 /* ---- closing: here alone ---- */
 
+static void accept_waiting(struct parts *parts)
+{
+    uv_stream_t *listener = parts->waiting;
+
+    parts->waiting = NULL;
+    if (listener && !parts->stopping)
+        session_start(parts, listener);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct session *session = handle->data;
@@ -45,6 +54,8 @@ static void on_closed(uv_handle_t *handle)
     if (--session->handles > 0)
         return;
     line_free(&session->input);
+    session->parts->clients--;
+    accept_waiting(session->parts);
     free(session);
 }
 
@@ -270,8 +281,14 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 
 void session_start(struct parts *parts, uv_stream_t *listener)
 {
-    struct session *session = memory_new(sizeof *session);
+    struct session *session;
 
+    if (parts->clients >= parts->most_clients) {
+        parts->waiting = listener;
+        return;
+    }
+    parts->clients++;
+    session = memory_new(sizeof *session);
     session->parts = parts;
     LIST_INIT(&session->exchanges);
     LIST_INSERT_HEAD(&parts->sessions, session, link);

@@ -29,7 +29,10 @@ struct exchange {
     struct follower follower;   /* for the requests that follow a job */
 };
 
-/* Serves a client on a connection that was accepted. */
+/*
+ * Accepts and serves a client. When there are too many it does so later:
+ * until then libuv accepts no other, and they wait in the kernel's queue.
+ */
 void session_start(struct parts *parts, uv_stream_t *listener);
 
 /* Hangs up on everyone; for the end of the dispatcher. */

@@ -196,8 +196,8 @@ function harness.host_entry(daemon)
     daemon.port, daemon.pin)
 end
 
---- options: daemon, database (a path), settings, before (shell commands for
--- its process). Its daemon is known as localhost, web01 and web02.
+--- options: daemon, settings, before (shell commands for its process). Its
+-- daemon is known as localhost, web01 and web02.
 function harness.dispatcher(options)
   local directory = harness.directory()
   local hosts = {}
@@ -210,7 +210,7 @@ function harness.dispatcher(options)
     listen = %q
     database = %q
     hosts = { %s }
-    %s]]):format(options.listen or "127.0.0.1:0", options.database or directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
+    %s]]):format(options.listen or "127.0.0.1:0", directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
     options.settings or ""))
   return start("dispatcher", config, directory, options.before)
 end
