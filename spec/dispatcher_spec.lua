@@ -474,6 +474,13 @@ describe("the dispatcher", function()
     end)
   end)
 
+  it("told to stop again and again ends as well", function()
+    local stopping = harness.dispatcher{ daemon = daemon }
+    submit("sleep", { 100 }, nil, stopping)
+    os.execute(("( while kill -INT %s; do :; done 2>/dev/null ) &"):format(stopping.pid))
+    assert.equal(0, stopping:stop())
+  end)
+
   it("told to stop ends what runs with `shutdown`, and keeps the queue", function()
     local stopping = harness.dispatcher{ daemon = daemon }
     local queue = { queue = { name = { test = "stop" } } }

@@ -30,7 +30,6 @@ struct dispatcher {
     struct endpoint listen;
     char *database;
     bool lifeline;
-    bool serving;               /* the service was started */
     char *name;                 /* of what it listens on */
     union {
         uv_stream_t stream;
@@ -162,6 +161,17 @@ static int recover(struct dispatcher *dispatcher, struct harp_error *error)
 
 /* ---- stopping ---- */
 
+/* Once is enough: a second one must not cut the end short. */
+static void block_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 /* Queued jobs stay in the store; those that run are told, and end. */
 static void stop(void *owner)
 {
@@ -170,6 +180,8 @@ static void stop(void *owner)
     log_info("stopping");
     dispatcher->parts.stopping = true;
     uv_close(&dispatcher->listener.handle, NULL);
+    block_signals();
+    service_end(&dispatcher->service);
     job_stop_all(&dispatcher->parts);
     uv_stop(&dispatcher->parts.loop);
 }
@@ -184,16 +196,12 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
-    dispatcher->serving = true;
     service_announce(dispatcher->name);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
 }
 
-/*
- * What is queued in the store completes, then everything closes. Signals are
- * caught up to here, so that a second one does not cut that short.
- */
+/* What is queued in the store completes, then everything closes. */
 void dispatcher_free(struct dispatcher *dispatcher)
 {
     struct parts *parts = &dispatcher->parts;
@@ -203,8 +211,6 @@ void dispatcher_free(struct dispatcher *dispatcher)
     session_close_all(parts);
     job_free_all(parts);
     net_free(parts->net);
-    if (dispatcher->serving)
-        service_end(&dispatcher->service);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);
     hosts_free(parts->hosts);
