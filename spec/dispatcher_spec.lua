@@ -412,8 +412,8 @@ describe("the dispatcher", function()
     local function most(bytes) harness.shell(("prlimit --pid %s --fsize=%s:"):format(full.pid, bytes)) end
     local queue = { queue = { name = { test = "full" } } }
     local running, queued = submit("sleep", { 0.3 }, queue, full), submit("sum", { 1, 2 }, queue, full)
-    local cancelled = submit("sleep", { 100 }, nil, full)
-    eventually(function() return status(running, full).time.start ~= harp.null end)
+    local cancelled, cut = submit("sleep", { 100 }, nil, full), submit("late", { 0.3 }, nil, full)
+    eventually(function() return status(cut, full).time.start ~= harp.null end)
     most(1)
     local reply = request({ host = "localhost", procedure = "sum", arguments = harp.array{} }, full)
     assert.equal("system_error", reply.error.type)
@@ -425,6 +425,7 @@ describe("the dispatcher", function()
     assert.same({ result = "slept" }, outcome(running, full))
     assert.same({ result = 3 }, outcome(queued, full))
     assert.same({ cancelled = true }, outcome(cancelled, full))
+    assert.equal("system_error", outcome(cut, full).error.type)
     full:stop()
   end)
 

@@ -46,10 +46,7 @@ static const char *const texts[STATEMENTS] = {
     [SET_START] =
         "UPDATE job SET start = ?2 WHERE seq = ?1 AND end IS NULL",
     [SELECT_CALL] = "SELECT " CALL_COLUMNS " FROM job WHERE seq = ?",
-    /* No gaps: when one could not be stored, those after it are not either. */
-    [INSERT_PACKET] =
-        "INSERT INTO packet SELECT ?1, ?2, ?3, ?4 WHERE ?2 ="
-        " (SELECT ifnull(max(number) + 1, 0) FROM packet WHERE job = ?1)",
+    [INSERT_PACKET] = "INSERT INTO packet VALUES (?, ?, ?, ?)",
     [SET_END] =
         "UPDATE job SET end = ?2, outcome = ?3"
         " WHERE seq = ?1 AND end IS NULL",

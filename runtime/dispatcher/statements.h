@@ -28,6 +28,7 @@ struct operation {
     int64_t recent;
     struct buffer text;         /* a packet, an outcome */
     struct request call;
+    bool hopeless;              /* to fail without being run */
 
     struct store_answer answer; /* and what it points to: */
     struct request found;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dispatcher/statements.h"
+#include "wire/reply.h"
 
 #define RETRY_TIME 1000         /* ms */
 
@@ -80,27 +81,55 @@ static int run(struct store *store, struct operations *batch,
     return failed ? -1 : 0;
 }
 
-/* What fails does so alone, with all that wait for it to be on disk. */
+/* A stream has no gaps, and one with its end cut off does not end well. */
+static void give_up_packets(struct operations *batch, int64_t job,
+                            const struct harp_error *error)
+{
+    struct operation *operation;
+
+    STAILQ_FOREACH(operation, batch, link) {
+        if (operation->job != job)
+            continue;
+        if (operation->kind == ADD_PACKET) {
+            operation->hopeless = true;
+        } else if (operation->kind == END_JOB) {
+            buffer_free(&operation->text);
+            outcome_error(&operation->text, error->type, error->message);
+        }
+    }
+}
+
+static void give_up_syncs(struct operations *batch)
+{
+    struct operation *operation;
+
+    STAILQ_FOREACH(operation, batch, link)
+        if (operation->kind == SYNC)
+            operation->hopeless = true;
+}
+
+/* What fails does so alone, with what may not happen without it. */
 static void run_each(struct store *store, struct operations *batch)
 {
     struct harp_error error;
     struct operation *operation;
-    bool kept = false;
 
     while ((operation = take_first(batch))) {
         struct operations one = STAILQ_HEAD_INITIALIZER(one);
 
         STAILQ_INSERT_TAIL(&one, operation, link);
-        if (operation->kind == SYNC && kept) {
-            complete(operation, &error);
-        } else if (run(store, &one, &error) == 0) {
+        if (!operation->hopeless && run(store, &one, &error) == 0) {
             complete(operation, NULL);
-        } else if (is_kept(store, operation)) {
-            keep(store, operation);
-            kept = true;
-        } else {
-            complete(operation, &error);
+            continue;
         }
+        if (operation->kind == ADD_PACKET && !operation->hopeless)
+            give_up_packets(batch, operation->job, &error);
+        if (operation->kind == END_JOB)
+            give_up_syncs(batch);
+        if (is_kept(store, operation))
+            keep(store, operation);
+        else
+            complete(operation, &error);
     }
 }
 
