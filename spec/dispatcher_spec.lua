@@ -464,6 +464,17 @@ describe("the dispatcher", function()
       eventually(function() return daemon:children() == 0 end)
     end)
 
+    it("keeps the concurrency of a queue, not that of the job which is now its first", function()
+      local function queued(n) return { queue = { name = { test = "width after" }, concurrency = n } } end
+      local ids = {}
+      for i, n in ipairs{ 1, 5, 5 } do ids[i] = submit("sleep", { 100 }, queued(n), mortal) end
+      mortal:stop "KILL"
+      mortal:restart()
+      eventually(function() return status(ids[2], mortal).time.start ~= harp.null end)
+      assert.equal(harp.null, status(ids[3], mortal).time.start)
+      for _, id in ipairs(ids) do request({ cancel = id }, mortal) end
+    end)
+
     it("has a job whose id was sent the very moment before", function()
       for _ = 1, 5 do
         local id = submit("sleep", { 100 }, nil, mortal)

@@ -25,14 +25,29 @@ static int by_name(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
-static struct queue *queue_of(struct parts *parts, const struct request *call)
+/* NULL when there is none. */
+static struct queue *find(struct parts *parts, const struct request *call)
 {
     struct queue key = { .name = call->queue };
     struct queue **found = tfind(&key, &parts->queues, by_name);
-    struct queue *queue;
 
-    if (found)
-        return *found;
+    return found ? *found : NULL;
+}
+
+void queue_adopt(struct parts *parts, struct request *call)
+{
+    struct queue *queue = call->queue ? find(parts, call) : NULL;
+
+    if (queue)
+        call->concurrency = queue->concurrency;
+}
+
+static struct queue *queue_of(struct parts *parts, const struct request *call)
+{
+    struct queue *queue = find(parts, call);
+
+    if (queue)
+        return queue;
     queue = memory_new(sizeof *queue);
     queue->name = memory_string(call->queue);
     queue->concurrency = call->concurrency;

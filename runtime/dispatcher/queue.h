@@ -6,7 +6,14 @@
 #define HARP_DISPATCHER_QUEUE_H
 
 struct job;
+struct parts;
 struct request;
+
+/*
+ * Gives a call the concurrency of the queue that it names, if there is one:
+ * so it lasts as the queue does, when its first job does not.
+ */
+void queue_adopt(struct parts *parts, struct request *call);
 
 /* Runs the job when it is its turn: at once if its call names no queue. */
 void queue_push(struct job *job, const struct request *call);

@@ -1,13 +1,13 @@
 #include "dispatcher/requests.h"
 
-#include <string.h>
-
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "dispatcher/follow.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
+#include "dispatcher/queue.h"
 #include "dispatcher/session.h"
 #include "dispatcher/store.h"
 #include "wire/json.h"
@@ -53,7 +53,8 @@ static void submit(struct exchange *exchange)
     char id[JOB_ID_SIZE];
 
     job_make_id(id);
-    exchange->request.job_id = strdup(id);
+    exchange->request.job_id = memory_string(id);
+    queue_adopt(exchange->parts, &exchange->request);
     exchange->pending = true;
     store_add_job(exchange->parts->store, id, &exchange->request,
                   (struct store_completion){ on_added, exchange });
