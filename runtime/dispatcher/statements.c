@@ -469,7 +469,8 @@ int statements_transaction(struct statements *statements,
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_reset(statements->prepared[i]);
     sqlite3_step(use(statements, ROLLBACK));
-    STAILQ_FOREACH(operation, batch, link)
+    for (operation = STAILQ_FIRST(batch); operation;
+         operation = STAILQ_NEXT(operation, link))
         forget_answer(operation);
     return -1;
 }

@@ -85,27 +85,25 @@ static int run(struct store *store, struct operations *batch,
 static void give_up_packets(struct operations *batch, int64_t job,
                             const struct harp_error *error)
 {
-    struct operation *operation;
+    struct operation *at;
 
-    STAILQ_FOREACH(operation, batch, link) {
-        if (operation->job != job)
-            continue;
-        if (operation->kind == ADD_PACKET) {
-            operation->hopeless = true;
-        } else if (operation->kind == END_JOB) {
-            buffer_free(&operation->text);
-            outcome_error(&operation->text, error->type, error->message);
+    for (at = STAILQ_FIRST(batch); at; at = STAILQ_NEXT(at, link)) {
+        if (at->kind == ADD_PACKET && at->job == job) {
+            at->hopeless = true;
+        } else if (at->kind == END_JOB && at->job == job) {
+            buffer_free(&at->text);
+            outcome_error(&at->text, error->type, error->message);
         }
     }
 }
 
 static void give_up_syncs(struct operations *batch)
 {
-    struct operation *operation;
+    struct operation *at;
 
-    STAILQ_FOREACH(operation, batch, link)
-        if (operation->kind == SYNC)
-            operation->hopeless = true;
+    for (at = STAILQ_FIRST(batch); at; at = STAILQ_NEXT(at, link))
+        if (at->kind == SYNC)
+            at->hopeless = true;
 }
 
 /* What fails does so alone, with what may not happen without it. */
