@@ -66,7 +66,8 @@ static void add_packets(struct exchange *exchange,
                         struct buffer *lines)
 {
     for (size_t i = 0; i < page->count; i++) {
-        reply_packet(lines, page->packets[i].number, page->packets[i].data);
+        reply_packet(lines, page->packets[i].number, page->packets[i].data,
+                     0);
         exchange->follower.since = page->packets[i].number + 1;
     }
 }

@@ -44,7 +44,7 @@ static void on_added(void *owner, const struct store_answer *answer)
         return;
     }
     exchange_resume(exchange);
-    reply_job_id(&reply, exchange->request.job_id);
+    reply_job_id(&reply, exchange->request.job_id, false);
     exchange_answer(exchange, &reply);
 }
 

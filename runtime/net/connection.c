@@ -13,6 +13,7 @@
 
 #define READ_SIZE 16384
 #define READ_AHEAD 262144       /* bytes kept for an owner that is slow */
+#define OUTPUT_KEPT 4096        /* bytes of room that stay when all is sent */
 #define CONNECT_TIMEOUT 10.0    /* seconds */
 
 enum connection_state { CONNECTING, OPEN, ENDED };
@@ -29,6 +30,8 @@ struct connection {
     enum connection_state state;
     struct line_reader input;
     struct buffer output;
+    size_t output_start;        /* what is before it has left */
+    uint64_t sent;              /* bytes that have left, in all */
     struct harp_error error;    /* why it ended */
     char reason[CURL_ERROR_SIZE];
     void (*notify)(void *owner);
@@ -150,9 +153,11 @@ static void receive_all(struct connection *connection)
                               line_space(&connection->input, READ_SIZE),
                               READ_SIZE);
 
-        if (got > 0)
+        if (got > 0) {
             line_filled(&connection->input, (size_t)got);
-        else if (got == 0)
+            if (!connection->endpoint.tls && got < READ_SIZE)
+                return;         /* that was all; the poll tells of more */
+        } else if (got == 0)
             end(connection, "closed", "closed by the peer");
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
@@ -161,25 +166,30 @@ static void receive_all(struct connection *connection)
     }
 }
 
+static struct text unsent(const struct connection *connection)
+{
+    return (struct text){ connection->output.data + connection->output_start,
+                          connection->output.length
+                          - connection->output_start };
+}
+
 static void transmit_all(struct connection *connection)
 {
-    struct buffer *output = &connection->output;
-
-    while (connection->state == OPEN && output->length) {
-        ssize_t sent = transmit(connection, buffer_text(output));
+    while (connection->state == OPEN && unsent(connection).length) {
+        ssize_t sent = transmit(connection, unsent(connection));
 
         if (sent >= 0) {
-            output->length -= (size_t)sent;
-            memmove(output->data, output->data + sent, output->length);
+            connection->sent += (uint64_t)sent;
+            connection->output_start += (size_t)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno != EINTR) {
-            /* The peer may have said why before it hung up. */
-            buffer_free(output);
+            break;              /* the peer may have said why it hung up */
         }
     }
-    if (output->length == 0)
-        buffer_free(output);
+    connection->output.length = connection->output_start = 0;
+    if (connection->output.capacity > OUTPUT_KEPT)
+        buffer_free(&connection->output);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events);
@@ -191,7 +201,7 @@ static void watch(struct connection *connection)
 
     if (connection->state != OPEN)
         return;
-    if (connection->output.length || connection->again)
+    if (unsent(connection).length || connection->again)
         events |= UV_WRITABLE;
     if (events == connection->events)
         return;
@@ -329,6 +339,27 @@ void connection_send(struct connection *connection, struct text bytes)
         transmit_all(connection);
         watch(connection);
     }
+}
+
+uint64_t connection_position(const struct connection *connection)
+{
+    return connection->sent + unsent(connection).length;
+}
+
+bool connection_has_sent(const struct connection *connection,
+                         uint64_t position)
+{
+    return connection->sent >= position;
+}
+
+void connection_set_idle(struct connection *connection, bool idle)
+{
+    if (!connection->poll_made)
+        return;
+    if (idle)
+        uv_unref((uv_handle_t *)&connection->poll);
+    else
+        uv_ref((uv_handle_t *)&connection->poll);
 }
 
 int connection_take(struct connection *connection, struct text *line,

@@ -11,7 +11,8 @@
 #ifndef HARP_NET_CONNECTION_H
 #define HARP_NET_CONNECTION_H
 
-#include <stddef.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 
@@ -31,6 +32,20 @@ struct connection *connection_open(struct net *net,
 
 /* Sends now or as soon as it is open; the bytes are copied. */
 void connection_send(struct connection *connection, struct text bytes);
+
+/*
+ * How many bytes have been given to connection_send so far, and whether all
+ * up to there have left: what has not cannot have reached the peer.
+ */
+uint64_t connection_position(const struct connection *connection);
+bool connection_has_sent(const struct connection *connection,
+                         uint64_t position);
+
+/*
+ * An idle one does not keep the loop alive; for an open connection that
+ * nobody waits for now.
+ */
+void connection_set_idle(struct connection *connection, bool idle);
 
 /*
  * 1: a line, valid until the next call of this page; 0: none yet; -1: ended,

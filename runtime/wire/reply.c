@@ -19,6 +19,10 @@ static const struct {
     [REPLY_CONTINUE] = { "continue", JSON_BOOLEAN },
     [REPLY_PACKET] = { "packet", JSON_INTEGER },
     [REPLY_STATUS] = { "call", JSON_OBJECT },
+    [REPLY_JOB] = { "job", JSON_OBJECT },
+    [REPLY_QUEUE] = { "queue", JSON_OBJECT },
+    [REPLY_HOST] = { "host", JSON_OBJECT },
+    [REPLY_END] = { "end", JSON_BOOLEAN },
 };
 
 #define REPLIES (sizeof replies / sizeof *replies)
@@ -37,33 +41,58 @@ static int bad_protocol(struct harp_error *error, struct text line,
                      line.length > 80 ? "…" : "");
 }
 
+bool reply_is_partial(enum reply_kind kind)
+{
+    return kind == REPLY_PACKET || kind == REPLY_JOB || kind == REPLY_QUEUE
+        || kind == REPLY_HOST;
+}
+
+/* The members that go with one that tells the kind. */
+enum { DATA, TIME, DUPLICATE, EXTENSIONS, TAG, COMPANIONS };
+
+static const struct json_member companions[COMPANIONS] = {
+    [DATA] = { .name = "data", .allowed = JSON_ANY },
+    [TIME] = { .name = "time", .allowed = JSON_ANY },
+    [DUPLICATE] = { .name = "duplicate", .allowed = JSON_BOOLEAN },
+    [EXTENSIONS] = { .name = "extensions", .allowed = JSON_ARRAY },
+    [TAG] = { .name = "tag", .allowed = JSON_INTEGER },
+};
+
 static int fill(struct reply *reply, const struct json_member *told,
-                const struct json_member *data, struct text line,
+                const struct json_member *with, struct text line,
                 struct harp_error *error)
 {
     reply->value = told->value;
-    reply->flag = told->kind == JSON_BOOLEAN && text_is(told->value, "true");
+    reply->flag = (told->kind == JSON_BOOLEAN
+                   && text_is(told->value, "true"))
+               || text_is(with[DUPLICATE].value, "true");
+    reply->extensions = with[EXTENSIONS].value;
+    reply->tagged = with[TAG].kind != 0;
+    if (reply->tagged && json_integer(with[TAG].value, &reply->tag) != 0)
+        return bad_protocol(error, line, "the tag is out of range");
     if (reply->kind == REPLY_STATUS)
         reply->value = line;
     if (reply->kind != REPLY_PACKET)
         return 0;
-    if (!data->kind || json_integer(told->value, &reply->number) != 0)
+    if (!with[DATA].kind || json_integer(told->value, &reply->number) != 0)
         return bad_protocol(error, line, "a packet without number or data");
-    reply->value = data->value;
+    if (with[TIME].kind & JSON_NUMBER)
+        reply->time = json_real(with[TIME].value);
+    reply->value = with[DATA].value;
     return 0;
 }
 
 int reply_read(struct reply *reply, struct text line,
                struct harp_error *error)
 {
-    struct json_member m[REPLIES + 1];
+    struct json_member m[REPLIES + COMPANIONS];
     size_t told = REPLIES;
 
     for (size_t i = 0; i < REPLIES; i++)
         m[i] = (struct json_member){ .name = replies[i].member,
                                      .allowed = replies[i].allowed };
-    m[REPLIES] = (struct json_member){ .name = "data", .allowed = JSON_ANY };
-    if (json_members(line, m, REPLIES + 1, false, error) != 0) {
+    memcpy(m + REPLIES, companions, sizeof companions);
+    if (json_members(line, m, REPLIES + COMPANIONS, false, error) != 0) {
         char reason[sizeof error->message];
 
         memcpy(reason, error->message, sizeof reason);
@@ -84,9 +113,10 @@ int reply_read(struct reply *reply, struct text line,
 
 /* ---- writing ---- */
 
-void reply_job_id(struct buffer *buffer, const char *id)
+void reply_job_id(struct buffer *buffer, const char *id, bool duplicate)
 {
-    buffer_printf(buffer, "{\"harpcaller\":1,\"job_id\":\"%s\"}\n", id);
+    buffer_printf(buffer, "{\"harpcaller\":1,\"job_id\":\"%s\"%s}\n", id,
+                  duplicate ? ",\"duplicate\":true" : "");
 }
 
 void reply_cancelled(struct buffer *buffer, bool cancelled)
@@ -105,10 +135,13 @@ void reply_continue(struct buffer *buffer)
     buffer_add_string(buffer, "{\"continue\":true}\n");
 }
 
-void reply_packet(struct buffer *buffer, int64_t number, struct text data)
+void reply_packet(struct buffer *buffer, int64_t number, struct text data,
+                  double time)
 {
     buffer_printf(buffer, "{\"packet\":%lld,\"data\":", (long long)number);
     buffer_add_text(buffer, data);
+    if (time > 0)
+        buffer_printf(buffer, ",\"time\":%.6f", time);
     buffer_add_string(buffer, "}\n");
 }
 
@@ -118,10 +151,37 @@ void reply_error(struct buffer *buffer, const char *type, const char *message)
     buffer_add_string(buffer, "\n");
 }
 
+void reply_hello(struct buffer *buffer)
+{
+    buffer_add_string(buffer, "{\"error\":{\"type\":\"invalid_jobid\","
+                      "\"message\":\"there is no job of that id\"},"
+                      "\"extensions\":[\"tag\",\"dedup\",\"timestamps\","
+                      "\"list\"]}\n");
+}
+
+void reply_end(struct buffer *buffer)
+{
+    buffer_add_string(buffer, "{\"end\":true}\n");
+}
+
 void reply_line(struct buffer *buffer, struct text outcome)
 {
     buffer_add_text(buffer, outcome);
     buffer_add_string(buffer, "\n");
+}
+
+/* A line ends with the brace of an object that is not empty. */
+void reply_add_tagged(struct buffer *buffer, struct text lines, int64_t tag)
+{
+    while (lines.length) {
+        const char *end = memchr(lines.data, '\n', lines.length);
+        size_t length = (size_t)(end - lines.data);
+
+        buffer_add(buffer, lines.data, length - 1);
+        buffer_printf(buffer, ",\"tag\":%lld}\n", (long long)tag);
+        lines.data += length + 1;
+        lines.length -= length + 1;
+    }
 }
 
 void outcome_value(struct buffer *buffer, enum reply_kind kind,

@@ -1,6 +1,6 @@
 /*
- * The requests of a client to a dispatcher (protocol §1), read with all the
- * checks and written, in one place.
+ * The requests of a client to a dispatcher (protocol §1), and the extensions
+ * of protocol §4, read with all the checks and written, in one place.
  */
 #ifndef HARP_WIRE_REQUEST_H
 #define HARP_WIRE_REQUEST_H
@@ -18,7 +18,29 @@ enum request_kind {
     REQUEST_GET_RESULT,
     REQUEST_GET_STATUS,
     REQUEST_FOLLOW_STREAM,
-    REQUEST_READ_STREAM
+    REQUEST_READ_STREAM,
+    REQUEST_LIST_JOBS,
+    REQUEST_LIST_QUEUES,
+    REQUEST_LIST_HOSTS,
+    REQUEST_FORGET
+};
+
+/* Asking for the status of this job is a hello (protocol §4). */
+#define REQUEST_HELLO_ID "00000000-0000-0000-0000-000000000000"
+
+/*
+ * What list_jobs is limited to; texts are NULL and numbers -1 when they are
+ * not given. Strings but for `info` are compared whole.
+ */
+struct request_filter {
+    char *host;
+    char *procedure;
+    char *queue;                /* an object, canonical once read */
+    char *state;                /* "queued", "running" or "ended" */
+    char *info;                 /* is contained in the job's info */
+    double since;               /* submitted at or after; unix seconds */
+    double until;               /* submitted before */
+    int64_t limit;              /* at most so many, the newest ones */
 };
 
 /*
@@ -27,6 +49,8 @@ enum request_kind {
  */
 struct request {
     enum request_kind kind;
+    bool tagged;
+    int64_t tag;                /* of every reply to it, when tagged */
 
     /* REQUEST_CALL */
     char *host;
@@ -37,17 +61,26 @@ struct request {
     int64_t concurrency;        /* of the queue, at least 1 */
     double timeout;             /* seconds; 0 when not given */
     double max_exec_time;       /* seconds; 0 when not given */
+    char *dedup_key;            /* any value, canonical once read; or NULL */
+    double dedup_window;        /* seconds; above 0 */
 
-    /* all the others */
+    /* what is asked of one job */
     char *job_id;               /* any string: not checked to be a UUID */
     bool wait;                  /* REQUEST_GET_RESULT; true when left out */
 
     /* the streams: at most one of the two is not -1 */
     int64_t since;              /* number of the first packet wanted */
     int64_t recent;             /* how many of the last ones */
+    bool timestamps;            /* packets are to carry their time */
+
+    struct request_filter filter;       /* REQUEST_LIST_JOBS */
+    int64_t forget;             /* REQUEST_FORGET: a tag */
 };
 
-/* Fills a zeroed or freed request. Errors: parse_error, invalid_request. */
+/*
+ * Fills a zeroed or freed request. Errors: parse_error, invalid_request; the
+ * tag is there even then, if it could be read.
+ */
 int request_read(struct request *request, struct text line,
                  struct harp_error *error);
 
