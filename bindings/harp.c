@@ -112,6 +112,7 @@ static int open_core(lua_State *L)
     luaL_newlib(L, functions);
     json_open(L);
     endpoint_open(L);
+    caller_open(L);
     exchange_open(L);
     tasks_open(L);
     return 1;

@@ -9,9 +9,12 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "client/patience.h"
 
+struct caller;
 struct endpoint;
 struct harp_error;
+struct request;
 
 /* [-0, +1, v] the entry of `require "harp"`. */
 __attribute__((visibility("default"))) int luaopen_harp(lua_State *L);
@@ -19,8 +22,9 @@ __attribute__((visibility("default"))) int luaopen_harp(lua_State *L);
 /* [-0, +0, m] each adds its functions to the table on top of the stack. */
 void json_open(lua_State *L);           /* encode decode array named null */
 void endpoint_open(lua_State *L);       /* endpoint */
+void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
-void tasks_open(lua_State *L);          /* spawn sleep event run */
+void tasks_open(lua_State *L);          /* spawn sleep now event run */
 
 /*
  * [-0, +0, v] the JSON text of a value, valid until the next call; raises a
@@ -34,6 +38,19 @@ int json_decode(lua_State *L, struct text text, struct harp_error *error);
 
 /* [-0, +0, v] the endpoint at the index, which must be one. */
 const struct endpoint *endpoint_check(lua_State *L, int index);
+
+/* [-0, +0, v] the dispatcher at the index, which must be one. */
+struct caller *caller_check(lua_State *L, int index);
+
+/*
+ * [-0, +?, v] a request from the table at index 2, by the operation's name.
+ * It points to strings of the table, or of the stack, which grows.
+ */
+void request_check(lua_State *L, const char *operation,
+                   struct request *request);
+
+/* [-0, +0, v] reply_timeout and idle_timeout of the table at index 2. */
+struct patience patience_check(lua_State *L);
 
 /* Addresses and secrets of the stack that --local started; in bindings/harp.c. */
 struct local_stack {

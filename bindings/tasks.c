@@ -79,6 +79,13 @@ static int tasks_sleep(lua_State *L)
     return wake_up(L, LUA_OK, 0);
 }
 
+/* now() → seconds of a clock that only goes forward */
+static int tasks_now(lua_State *L)
+{
+    lua_pushnumber(L, (double)uv_hrtime() / 1e9);
+    return 1;
+}
+
 /* ---- events ---- */
 
 struct latch {
@@ -161,6 +168,7 @@ void tasks_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "sleep", tasks_sleep },
+        { "now", tasks_now },
         { "event", latch_new },
         { "spawn", tasks_spawn },
         { "run", tasks_run },

@@ -8,6 +8,7 @@
 #ifndef HARP_CLIENT_SERVER_H
 #define HARP_CLIENT_SERVER_H
 
+#include "client/patience.h"
 #include "wire/call.h"
 
 struct endpoint;
@@ -24,6 +25,12 @@ struct server_call *server_call_start(struct net *net,
                                       const struct call *call,
                                       void (*notify)(void *owner),
                                       void *owner);
+
+/*
+ * From now on: `reply` until the call is accepted (connecting included),
+ * `idle` between two answers after that. Then it fails with "timeout".
+ */
+void server_call_limit(struct server_call *call, struct patience patience);
 
 /*
  * 1: an answer, its value valid until the next call; 0: none yet; -1: the

@@ -352,6 +352,15 @@ bool connection_has_sent(const struct connection *connection,
     return connection->sent >= position;
 }
 
+bool connection_look(struct connection *connection, struct harp_error *error)
+{
+    receive_all(connection);
+    if (connection->state != ENDED)
+        return true;
+    *error = connection->error;
+    return false;
+}
+
 void connection_set_idle(struct connection *connection, bool idle)
 {
     if (!connection->poll_made)

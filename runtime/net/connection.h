@@ -42,6 +42,12 @@ bool connection_has_sent(const struct connection *connection,
                          uint64_t position);
 
 /*
+ * Looks at the socket, which the loop may not have done for a while. False
+ * when the connection has ended; no notification comes for that then.
+ */
+bool connection_look(struct connection *connection, struct harp_error *error);
+
+/*
  * An idle one does not keep the loop alive; for an open connection that
  * nobody waits for now.
  */

@@ -13,7 +13,11 @@ local Host = { __name = "harp.host" }
 -- What a host is, kept apart from it: every field name is a procedure's.
 local private = setmetatable({}, { __mode = "k" })
 
-local OPTIONS = { queue = true, concurrency = true, timeout = true, max_exec_time = true, info = true }
+local OPTIONS = {
+  queue = true, concurrency = true, timeout = true, max_exec_time = true, info = true, dedup = true, retry_for = true,
+}
+local DEDUP_OPTIONS = { key = true, window = true }
+local DEDUP_WINDOW = 24 * 3600  -- seconds
 
 local function check(options)
   value.check_options(options, OPTIONS, "a host")
@@ -23,26 +27,61 @@ local function check(options)
   if options.concurrency ~= nil and options.queue == nil then
     error("concurrency needs a queue to limit", 3)
   end
+  if options.dedup ~= nil then
+    if type(options.dedup) ~= "table" or options.dedup.key == nil then
+      error("dedup must be a table with a key, such as {key = \"deploy 7\", window = 3600}", 3)
+    end
+    value.check_options(options.dedup, DEDUP_OPTIONS, "dedup")
+  end
 end
 
-local function new(endpoint, name, options)
+local function new(link, name, options)
   local host = setmetatable({}, Host)
-  private[host] = { endpoint = endpoint, name = name, options = options }
+  private[host] = { link = link, name = name, options = options }
   return host
 end
 
-local function submit(self, procedure, arguments)
+local function fields_of(self, procedure, arguments)
+  local options = self.options
   local fields = { host = self.name, procedure = procedure, arguments = arguments }
-  for name, v in pairs(self.options) do fields[name] = v end
-  local exchange <close> = core.request(self.endpoint, fields, "call")
-  local kind, data = exchange:take()
-  if kind == "job_id" then return job(self.endpoint, data) end
-  if kind == nil then error(data, 0) end
-  if kind == "error" then error(value.remote_error("RemoteError", data), 0) end
+  for name, v in pairs(options) do fields[name] = v end
+  if options.dedup then
+    fields.dedup_key, fields.dedup_window = options.dedup.key, options.dedup.window or DEDUP_WINDOW
+  end
+  return fields
+end
+
+local function raise_unknown(failure)
   error(core.error{
-    kind = "CommunicationError", type = "bad_protocol",
-    message = ("the dispatcher answered a call with %q"):format(kind),
+    kind = "CommunicationError", type = "unknown_outcome",
+    message = ("it is not known whether the call was accepted: %s; "
+      .. "a call with a dedup key can be made again safely"):format(failure.message),
   }, 0)
+end
+
+-- A submit that may have arrived is never sent again, unless its dedup key
+-- makes that safe. One that cannot have is, where the dispatcher was reached
+-- before; elsewhere its address is probably wrong.
+local function submit(self, procedure, arguments)
+  local link, fields, patience = self.link, fields_of(self, procedure, arguments), nil
+  while true do
+    local exchange <close> = link:request("call", fields)
+    local kind, data, extra = exchange:take()
+    if kind == "job_id" then
+      link.reached = true
+      return job(link, data, extra)
+    elseif kind == "error" then
+      error(value.remote_error("RemoteError", data), 0)
+    elseif kind then
+      raise_unknown{ message = ("the dispatcher answered a call with %q"):format(kind) }
+    elseif extra and not fields.dedup then
+      raise_unknown(data)
+    elseif not link.reached and not extra then
+      error(data, 0)
+    end
+    patience = patience or link:patience(fields.retry_for)
+    patience:fail(data)
+  end
 end
 
 -- A function that submits, called as host.NAME(…) or as host:NAME(…).
@@ -78,17 +117,17 @@ function Host:__call(options)
   for name, v in pairs(state.options) do merged[name] = v end
   for name, v in pairs(options) do merged[name] = v end
   check(merged)
-  return new(state.endpoint, state.name, merged)
+  return new(state.link, state.name, merged)
 end
 
 function Host:__tostring()
   local state = private[self]
-  return ("host %s at %s"):format(state.name, tostring(state.endpoint))
+  return ("host %s at %s"):format(state.name, tostring(state.link.endpoint))
 end
 
-return function(endpoint, name, options)
+return function(link, name, options)
   if type(name) ~= "string" or name == "" then error("a host's name is a string", 3) end
   options = options or {}
   check(options)
-  return new(endpoint, name, options)
+  return new(link, name, options)
 end

@@ -2,32 +2,11 @@
 -- keeps it. Nothing about a job that has not ended is remembered here.
 
 local core = require "harp.core"
-local stream = require "harp.stream"
+local packets = require "harp.packets"
 local value = require "harp.value"
 
 local Job = { __name = "harp.job" }
 Job.__index = Job
-
--- The errors that a dispatcher answers when the request itself was at fault;
--- any other is the job's own outcome.
-local REQUEST_ERRORS = { invalid_jobid = true, invalid_request = true, parse_error = true }
-
-local function ask(job, operation, fields)
-  fields.job_id = job.job_id
-  return core.request(job.endpoint, fields, operation)
-end
-
--- One reply. No reply at all is a CommunicationError, with the job's id.
-local function take(job, exchange)
-  local kind, data, number = exchange:take()
-  if kind == nil then
-    data.job = job.job_id
-    error(data, 0)
-  elseif kind == "error" and REQUEST_ERRORS[data.type] then
-    error(value.remote_error("RemoteError", data, job.job_id), 0)
-  end
-  return kind, data, number
-end
 
 local function unexpected(job, kind)
   error(core.error{
@@ -36,10 +15,14 @@ local function unexpected(job, kind)
   }, 0)
 end
 
--- One request with one reply.
-local function ask_once(job, operation, fields)
-  local exchange <close> = ask(job, operation, fields)
-  return take(job, exchange)
+-- One request, sent again when it has to be, and its reply.
+local function ask(job, operation, fields, retry_for)
+  fields.job_id = job.job_id
+  local kind, data, again = job.link:ask(operation, fields, retry_for)
+  if kind == "error" and value.is_request_error(data) then
+    error(value.remote_error("RemoteError", data, job.job_id), 0)
+  end
+  return kind, data, again
 end
 
 -- The outcome as `result` returns it.
@@ -52,66 +35,69 @@ local function outcome(job, kind, data)
   unexpected(job, kind)
 end
 
-local OUTCOMES = { result = true, cancelled = true, exception = true, error = true }
-
--- Packets until the outcome or the end of what is there.
-local function packets(job, operation, options, known)
-  options = options or {}
-  value.check_options(options, known, "job:" .. operation)
-  if options.since and options.recent then
-    error("since and recent exclude each other", 3)
-  end
-  local recent = options.recent
-  if operation == "follow_stream" and not options.since then recent = recent or 0 end
-  local since = not recent and (options.since or 0) or nil
-  local exchange = ask(job, operation, { since = since, recent = recent })
-  local expected = since
-  local iterator = stream(exchange, function()
-    local kind, data, number = take(job, exchange)
-    if kind == "packet" then
-      if expected and number ~= expected then
-        error(core.error{
-          kind = "CommunicationError", type = "bad_protocol", job = job.job_id,
-          message = ("packet %d came where %d was due"):format(number, expected),
-        }, 0)
-      end
-      expected = number + 1
-      if options.numbered then return number, data end
-      return data
-    elseif not OUTCOMES[kind] and kind ~= "continue" then
-      unexpected(job, kind)
+-- The outcome, waited for if there is none. After trouble, and after a
+-- `missing_result`, it is asked for again without waiting: stock dispatchers
+-- say so now and then of a job that ends well, but do not repeat it.
+local function wait_for(job, retry_for)
+  local patience
+  local waits = true
+  while true do
+    local exchange <close> = job.link:request("get_result", { job_id = job.job_id, wait = waits })
+    local kind, data = exchange:take()
+    if kind == nil then
+      patience = patience or job.link:patience(retry_for, job.job_id)
+      patience:fail(data)
+      waits = false
+    elseif kind == "no_result" and not waits then
+      patience, waits = nil, true
+    elseif kind == "error" and data.type == "missing_result" and waits then
+      waits = false
+    elseif kind == "error" and value.is_request_error(data) then
+      error(value.remote_error("RemoteError", data, job.job_id), 0)
+    else
+      job.link.reached = true
+      return kind, data
     end
-    return nil
-  end)
-  return iterator, nil, nil, iterator
+  end
 end
 
-local STREAM_OPTIONS = { since = true, recent = true, numbered = true }
+-- Checks the options of a method that has no others.
+local function retry_option(options, what, known)
+  if options == nil then return nil end
+  value.check_options(options, known or { retry_for = true }, what)
+  return options.retry_for
+end
 
 --- The id, a UUID string.
 function Job:id() return self.job_id end
 
+--- Was it submitted before, and is this what its dedup key found?
+function Job:is_duplicate() return self.duplicate end
+
 --- Packets as they come, until the job ends, however it does.
 -- options: since = N (from packet N on) or recent = N (the last N, then the
--- new ones; default 0); numbered = true gives (number, packet).
-function Job:follow(options) return packets(self, "follow_stream", options, STREAM_OPTIONS) end
+-- new ones; default 0); numbered = true gives (number, packet), timestamps =
+-- true the time of each as a further value (unix seconds; our dispatcher's
+-- extension); retry_for = seconds, as of the caller.
+function Job:follow(options) return packets(self, options, true, "job:follow") end
 
 --- The packets recorded so far. options as in follow; default since = 0.
-function Job:stream(options) return packets(self, "read_stream", options, STREAM_OPTIONS) end
+function Job:stream(options) return packets(self, options, false, "job:stream") end
 
 --- The outcome: the value, harp.CALL_CANCELLED, an error (is_error; returned,
--- not raised), or harp.CALL_NOT_FINISHED. options: wait = true waits for it.
+-- not raised), or harp.CALL_NOT_FINISHED. options: wait = true waits for it;
+-- retry_for.
 function Job:result(options)
   options = options or {}
-  value.check_options(options, { wait = true }, "job:result")
-  return outcome(self, ask_once(self, "get_result", { wait = options.wait or false }))
+  local retry_for = retry_option(options, "job:result", { wait = true, retry_for = true })
+  if options.wait then return outcome(self, wait_for(self, retry_for)) end
+  return outcome(self, ask(self, "get_result", { wait = false }, retry_for))
 end
 
 --- Waits for the value. Raises what the procedure or the dispatcher raised,
--- and a CancelledException when the job was cancelled.
+-- and a CancelledException when the job was cancelled. options: retry_for.
 function Job:get(options)
-  value.check_options(options or {}, {}, "job:get")
-  local kind, data = ask_once(self, "get_result", { wait = true })
+  local kind, data = wait_for(self, retry_option(options, "job:get"))
   if kind == "result" then return data end
   if kind == "cancelled" then
     error(core.error{
@@ -121,11 +107,15 @@ function Job:get(options)
   error(outcome(self, kind, data), 0)
 end
 
---- true if the job was queued or running, and is not any more.
-function Job:cancel()
-  local kind, data = ask_once(self, "cancel", {})
-  if kind == "cancelled" then return data end
-  error(outcome(self, kind, data), 0)
+--- true if the job was queued or running, and is not any more. options:
+-- retry_for.
+function Job:cancel(options)
+  local retry_for = retry_option(options, "job:cancel")
+  local kind, data, again = ask(self, "cancel", {}, retry_for)
+  if kind ~= "cancelled" then error(outcome(self, kind, data), 0) end
+  -- Asked twice: the first time may have done it.
+  if again and not data then return self:result{ retry_for = retry_for } == value.CALL_CANCELLED end
+  return data
 end
 
 local function present(v)
@@ -134,9 +124,9 @@ end
 
 --- {call = {procedure, arguments, host}, time = {submit, start, ["end"]},
 -- info, state}: times in unix seconds, nil until known; state is "queued",
--- "running" or "ended".
-function Job:status()
-  local kind, status = ask_once(self, "get_status", {})
+-- "running" or "ended". options: retry_for.
+function Job:status(options)
+  local kind, status = ask(self, "get_status", {}, retry_option(options, "job:status"))
   if kind ~= "status" then error(outcome(self, kind, status), 0) end
   local time = status.time
   time.submit, time.start, time["end"] = present(time.submit), present(time.start), present(time["end"])
@@ -157,7 +147,7 @@ function Job:__tostring() return "job " .. self.job_id end
 
 function Job:__eq(other) return self.job_id == other.job_id end
 
---- The job of that id at the dispatcher of that endpoint; nothing is asked.
-return function(endpoint, id)
-  return setmetatable({ endpoint = endpoint, job_id = id }, Job)
+--- The job of that id, at the dispatcher of that link; nothing is asked.
+return function(link, id, duplicate)
+  return setmetatable({ link = link, job_id = id, duplicate = duplicate or false }, Job)
 end

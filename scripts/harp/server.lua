@@ -75,19 +75,20 @@ end
 
 local function results(exchange)
   local last = false
-  local iterator = stream(exchange, function()
+  local iterator = stream(function()
     if last then return nil end
     local kind, data = take(exchange)
     if kind == "packet" then return data end
     last = true
     return value.Result(data)
-  end)
+  end, function() exchange:close() end)
   return iterator, nil, nil, iterator
 end
 
 local function call(state, procedure, arguments)
   local exchange = core.call(state.endpoint, {
     procedure = procedure, arguments = arguments, user = state.user, password = state.password,
+    reply_timeout = state.reply_timeout, idle_timeout = state.idle_timeout,
   })
   local _, streams = take(exchange)
   if streams then return results(exchange) end

@@ -7,31 +7,35 @@
 local Stream = { __name = "harp.stream" }
 Stream.__index = Stream
 
---- `step()` returns the next item or items, nil at the end; `exchange` is
--- closed with the stream.
-local function new(exchange, step)
-  return setmetatable({ exchange = exchange, step = step }, Stream)
+--- `step()` returns the next item's values, nil at the end; `close()` lets go
+-- of what it reads from, and may be called again; the `at`th of an item's
+-- values (default 1) is what a list of them has.
+local function new(step, close, at)
+  return setmetatable({ step = step, let_go = close, at = at or 1 }, Stream)
 end
 
 function Stream:__call()
   if self.ended then return nil end
-  local first, second = self.step()
-  if first == nil then self:close() end
-  return first, second
+  return self:hand_on(self.step())
 end
 
---- What is left, as a list; of pairs' second items where the stream is numbered.
+function Stream:hand_on(first, ...)
+  if first == nil then self:close() end
+  return first, ...
+end
+
+--- What is left, as a list.
 function Stream:all()
-  local list = {}
+  local list, at = {}, self.at
   for first, second in self do
-    list[#list + 1] = second == nil and first or second
+    list[#list + 1] = at == 2 and second or first
   end
   return list
 end
 
 function Stream:close()
   self.ended = true
-  self.exchange:close()
+  self.let_go()
 end
 
 Stream.__close = Stream.close

@@ -67,6 +67,27 @@ function value.check_options(options, known, what)
   end
 end
 
+-- The errors that a dispatcher answers when the request itself was at fault;
+-- any other is the job's own outcome.
+local REQUEST_ERRORS = { invalid_jobid = true, invalid_request = true, parse_error = true }
+
+--- Is that what an error of the dispatcher says?
+function value.is_request_error(failure)
+  return REQUEST_ERRORS[failure.type] or false
+end
+
+--- The item of a list without the nulls that stand for what it has not.
+function value.without_nulls(t)
+  for name, v in pairs(t) do
+    if v == core.null then
+      t[name] = nil
+    elseif type(v) == "table" and name == "time" then
+      value.without_nulls(v)
+    end
+  end
+  return t
+end
+
 --- An error that the far side sent: `failure` has type, message and data.
 function value.remote_error(kind, failure, job)
   return core.error{

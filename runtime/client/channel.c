@@ -1,0 +1,352 @@
+#include "client/channel.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "client/watchdog.h"
+#include "net/connection.h"
+#include "net/endpoint.h"
+#include "net/net.h"
+#include "wire/request.h"
+
+#define QUIET 1000              /* ms; after it a connection is looked at */
+#define CONNECT_TIME 10.0       /* s; what an endpoint has when it says 0 */
+
+TAILQ_HEAD(channel_users, channel_user);
+
+struct channel {
+    struct net *net;
+    const struct endpoint *endpoint;
+    struct patience patience;
+    enum channel_state state;
+    struct connection *connection;      /* in GREETING and OPEN */
+    struct watchdog *watchdog;
+    bool pinging;               /* a tagged hello asks whether it is alive */
+    char *extensions;           /* the array that it named */
+    struct channel_users waiting;
+    void *flying;               /* users by tag: a tree of tsearch(3) */
+    size_t in_flight;
+    size_t prompt;              /* of these, whose reply comes at once */
+    int64_t last_tag;
+    uint64_t heard;             /* ms; when it was last used */
+    struct buffer line;         /* scratch */
+};
+
+static int by_tag(const void *left, const void *right)
+{
+    const struct channel_user *a = left, *b = right;
+
+    return (a->tag > b->tag) - (a->tag < b->tag);
+}
+
+static struct channel_user *find(struct channel *channel, int64_t tag)
+{
+    struct channel_user key = { .tag = tag };
+    struct channel_user **found = tfind(&key, &channel->flying, by_tag);
+
+    return found ? *found : NULL;
+}
+
+/* How long may it be silent now? */
+static void watch(struct channel *channel)
+{
+    bool awaited = channel->prompt || channel->pinging;
+
+    watchdog_watch(channel->watchdog,
+                   channel->in_flight == 0 ? 0
+                   : awaited ? channel->patience.reply
+                             : channel->patience.idle);
+}
+
+/* ---- the end of a connection ---- */
+
+static void drop(struct channel *channel)
+{
+    connection_close(channel->connection);
+    channel->connection = NULL;
+    channel->in_flight = channel->prompt = 0;
+    channel->pinging = false;
+    watchdog_watch(channel->watchdog, 0);
+}
+
+/* Takes all users off first: they may come back as soon as they know. */
+static void cut(struct channel *channel, const struct harp_error *error)
+{
+    struct channel_users waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    struct channel_user *user;
+
+    channel->state = CHANNEL_CLOSED;
+    TAILQ_CONCAT(&waiting, &channel->waiting, link);
+    while ((user = TAILQ_FIRST(&waiting))) {
+        TAILQ_REMOVE(&waiting, user, link);
+        user->failed(user, error, false);
+    }
+    while (channel->flying) {
+        user = *(struct channel_user **)channel->flying;
+        tdelete(user, &channel->flying, by_tag);
+        user->failed(user, error, connection_has_sent(channel->connection,
+                                                      user->end));
+    }
+    drop(channel);
+}
+
+static void on_silence(void *owner)
+{
+    struct channel *channel = owner;
+    struct harp_error error;
+    char *name;
+
+    if (channel->state == CHANNEL_OPEN && !channel->prompt
+        && !channel->pinging) {
+        struct request ping = {
+            .kind = REQUEST_GET_STATUS, .tagged = true,
+            .job_id = (char *)(uintptr_t)REQUEST_HELLO_ID,
+        };
+
+        channel->line.length = 0;
+        request_write(&ping, &channel->line);
+        connection_send(channel->connection, buffer_text(&channel->line));
+        channel->pinging = true;
+        watch(channel);
+        return;
+    }
+    name = endpoint_name(channel->endpoint);
+    error_set(&error, COMMUNICATION_ERROR, "timeout",
+              "%s: no reply within %g s", name, channel->patience.reply);
+    free(name);
+    cut(channel, &error);
+}
+
+/* ---- greeting ---- */
+
+static void tell_ready(struct channel *channel)
+{
+    struct channel_users waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    struct channel_user *user;
+
+    TAILQ_CONCAT(&waiting, &channel->waiting, link);
+    while ((user = TAILQ_FIRST(&waiting))) {
+        TAILQ_REMOVE(&waiting, user, link);
+        user->ready(user);
+    }
+}
+
+static bool names(struct text extensions, const char *extension)
+{
+    char *quoted = memory_format("\"%s\"", extension);
+    bool found = extensions.length
+        && memmem(extensions.data, extensions.length, quoted, strlen(quoted));
+
+    free(quoted);
+    return found;
+}
+
+/* The answer to the hello: nobody has this job, but some tell more. */
+static int take_greeting(struct channel *channel, struct text line,
+                         struct harp_error *error)
+{
+    struct reply reply;
+
+    if (reply_read(&reply, line, error) != 0)
+        return -1;
+    if (reply.kind != REPLY_ERROR)
+        return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
+                         "the dispatcher answered a hello with \"%s\"",
+                         reply_name(reply.kind));
+    if (names(reply.extensions, "tag")) {
+        channel->state = CHANNEL_OPEN;
+        free(channel->extensions);
+        channel->extensions = text_copy(reply.extensions);
+        connection_set_idle(channel->connection, true);
+        watch(channel);
+    } else {
+        channel->state = CHANNEL_STOCK;
+        drop(channel);
+    }
+    tell_ready(channel);
+    return 0;
+}
+
+static void on_notify(void *owner);
+
+static void greet(struct channel *channel)
+{
+    double connect = channel->endpoint->connect_timeout;
+    struct request hello = {
+        .kind = REQUEST_GET_STATUS,
+        .job_id = (char *)(uintptr_t)REQUEST_HELLO_ID,
+    };
+
+    channel->state = CHANNEL_GREETING;
+    channel->line.length = 0;
+    request_write(&hello, &channel->line);
+    channel->connection = connection_open(channel->net, channel->endpoint,
+                                          on_notify, channel);
+    connection_send(channel->connection, buffer_text(&channel->line));
+    if (channel->patience.reply > 0)
+        watchdog_watch(channel->watchdog, channel->patience.reply
+                       + (connect > 0 ? connect : CONNECT_TIME));
+}
+
+/* ---- replies ---- */
+
+static void take_off(struct channel *channel, struct channel_user *user)
+{
+    tdelete(user, &channel->flying, by_tag);
+    channel->in_flight--;
+    channel->prompt -= !user->waits;
+    if (channel->in_flight == 0)
+        connection_set_idle(channel->connection, true);
+    if (channel->in_flight == 0 || (channel->prompt == 0 && !user->waits))
+        watch(channel);
+}
+
+/* A reply that nobody wants any more is for one who has left. */
+static int take_reply(struct channel *channel, struct text line,
+                      struct harp_error *error)
+{
+    struct channel_user *user;
+    struct reply reply;
+
+    if (reply_read(&reply, line, error) != 0)
+        return -1;
+    if (!reply.tagged)
+        return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
+                         "the dispatcher sent a reply without a tag: %.*s",
+                         line.length > 80 ? 80 : (int)line.length, line.data);
+    if (channel->pinging) {
+        channel->pinging = false;
+        watch(channel);
+    }
+    user = find(channel, reply.tag);
+    if (!user)
+        return 0;
+    take_off(channel, user);
+    user->replied(user, line);
+    return 0;
+}
+
+static int take_line(struct channel *channel, struct text line,
+                     struct harp_error *error)
+{
+    channel->heard = uv_now(net_loop(channel->net));
+    watchdog_calm(channel->watchdog);
+    return channel->state == CHANNEL_GREETING
+        ? take_greeting(channel, line, error)
+        : take_reply(channel, line, error);
+}
+
+static void on_notify(void *owner)
+{
+    struct channel *channel = owner;
+    struct harp_error error;
+    struct text line;
+    int taken = 1;
+
+    while (channel->connection && taken == 1) {
+        taken = connection_take(channel->connection, &line, &error);
+        if (taken == 1 && take_line(channel, line, &error) != 0)
+            taken = -1;
+    }
+    if (taken == -1)
+        cut(channel, &error);
+}
+
+/* ---- use ---- */
+
+struct channel *channel_new(struct net *net, const struct endpoint *endpoint,
+                            struct patience patience)
+{
+    struct channel *channel = memory_new(sizeof *channel);
+
+    channel->net = net;
+    channel->endpoint = endpoint;
+    channel->patience = patience;
+    channel->watchdog = watchdog_new(net_loop(net), on_silence, channel);
+    TAILQ_INIT(&channel->waiting);
+    return channel;
+}
+
+void channel_free(struct channel *channel)
+{
+    connection_close(channel->connection);
+    watchdog_free(channel->watchdog);
+    free(channel->extensions);
+    buffer_free(&channel->line);
+    free(channel);
+}
+
+/*
+ * While the process was busy with other things the peer may have hung up:
+ * found out now, not after a request was sent into the void.
+ */
+enum channel_state channel_look(struct channel *channel)
+{
+    struct harp_error error;
+
+    if (channel->state == CHANNEL_OPEN && channel->in_flight == 0) {
+        uv_loop_t *loop = net_loop(channel->net);
+
+        uv_update_time(loop);
+        if (uv_now(loop) - channel->heard > QUIET
+            && !connection_look(channel->connection, &error))
+            cut(channel, &error);
+    }
+    return channel->state;
+}
+
+bool channel_has(const struct channel *channel, const char *extension)
+{
+    return channel->state == CHANNEL_OPEN
+        && names(text_of(channel->extensions), extension);
+}
+
+bool channel_is_stock(const struct channel *channel)
+{
+    return channel->state == CHANNEL_STOCK;
+}
+
+void channel_wait(struct channel *channel, struct channel_user *user)
+{
+    TAILQ_INSERT_TAIL(&channel->waiting, user, link);
+    if (channel->state == CHANNEL_CLOSED)
+        greet(channel);
+}
+
+void channel_send(struct channel *channel, struct channel_user *user,
+                  struct text line)
+{
+    user->tag = ++channel->last_tag;
+    if (!tsearch(user, &channel->flying, by_tag))
+        abort();
+    channel->line.length = 0;
+    reply_add_tagged(&channel->line, line, user->tag);
+    if (channel->in_flight++ == 0)
+        connection_set_idle(channel->connection, false);
+    connection_send(channel->connection, buffer_text(&channel->line));
+    user->end = connection_position(channel->connection);
+    channel->prompt += !user->waits;
+    if (user->waits ? channel->in_flight == 1 : channel->prompt == 1)
+        watch(channel);
+}
+
+/* The dispatcher is told only of what it would else work on for long. */
+void channel_leave(struct channel *channel, struct channel_user *user)
+{
+    struct request forget = { .kind = REQUEST_FORGET, .forget = user->tag };
+
+    if (user->tag == 0) {
+        TAILQ_REMOVE(&channel->waiting, user, link);
+        return;
+    }
+    take_off(channel, user);
+    if (!user->waits)
+        return;
+    channel->line.length = 0;
+    request_write(&forget, &channel->line);
+    connection_send(channel->connection, buffer_text(&channel->line));
+}
