@@ -24,7 +24,7 @@ void json_open(lua_State *L);           /* encode decode array named null */
 void endpoint_open(lua_State *L);       /* endpoint */
 void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
-void tasks_open(lua_State *L);          /* spawn sleep now event run */
+void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
 
 /*
  * [-0, +0, v] the JSON text of a value, valid until the next call; raises a

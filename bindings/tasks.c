@@ -1,4 +1,4 @@
-/* spawn, sleep, run, and an event for what is written in Lua. */
+/* spawn, sleep, run, and what Lua builds the rest from: events, alarms. */
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,8 +11,38 @@
 
 #define SLEEPER "harp.sleeper"
 #define EVENT "harp.event"
+#define ALARM "harp.alarm"
 
 #define LONGEST 1e9             /* seconds that a timer can hold well */
+
+/* ---- timers ---- */
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static double check_seconds(lua_State *L, int index)
+{
+    double seconds = luaL_checknumber(L, index);
+
+    luaL_argcheck(L, seconds >= 0 && seconds <= LONGEST, index,
+                  "seconds must be from 0 to 1e9");
+    return seconds;
+}
+
+static uv_timer_t *start_timer(lua_State *L, double seconds,
+                               void (*ring)(uv_timer_t *timer), void *owner)
+{
+    uv_loop_t *loop = scheduler_loop(scheduler_of(L));
+    uv_timer_t *timer = memory_new(sizeof *timer);
+
+    uv_timer_init(loop, timer);
+    timer->data = owner;
+    uv_update_time(loop);
+    uv_timer_start(timer, ring, (uint64_t)ceil(seconds * 1e3), 0);
+    return timer;
+}
 
 /* ---- sleep ---- */
 
@@ -20,11 +50,6 @@ struct sleeper {
     struct event event;
     uv_timer_t *timer;          /* NULL once it has rung */
 };
-
-static void free_timer(uv_handle_t *handle)
-{
-    free(handle);
-}
 
 static void stop_timer(struct sleeper *sleeper)
 {
@@ -59,23 +84,16 @@ static int wake_up(lua_State *L, int status, lua_KContext context)
 /* harp.sleep(seconds) lets other tasks run for that long. */
 static int tasks_sleep(lua_State *L)
 {
-    double seconds = luaL_checknumber(L, 1);
-    uv_loop_t *loop = scheduler_loop(scheduler_of(L));
+    double seconds = check_seconds(L, 1);
     struct sleeper *sleeper;
 
-    luaL_argcheck(L, seconds >= 0 && seconds <= LONGEST, 1,
-                  "seconds must be from 0 to 1e9");
     lua_settop(L, 1);
     sleeper = lua_newuserdatauv(L, sizeof *sleeper, 0);
     memset(sleeper, 0, sizeof *sleeper);
     event_init(&sleeper->event, false);
     luaL_setmetatable(L, SLEEPER);
     lua_toclose(L, 2);          /* a sleep that is cancelled ends its timer */
-    sleeper->timer = memory_new(sizeof *sleeper->timer);
-    uv_timer_init(loop, sleeper->timer);
-    sleeper->timer->data = sleeper;
-    uv_update_time(loop);
-    uv_timer_start(sleeper->timer, on_ring, (uint64_t)ceil(seconds * 1e3), 0);
+    sleeper->timer = start_timer(L, seconds, on_ring, sleeper);
     return wake_up(L, LUA_OK, 0);
 }
 
@@ -130,6 +148,53 @@ static int latch_wait(lua_State *L)
     return latch_look(L, LUA_OK, 0);
 }
 
+/* ---- alarms ---- */
+
+/* Cancels a task when its time is over; also one that waits in place. */
+struct alarm {
+    uv_timer_t *timer;          /* NULL once it has rung, or was closed */
+    struct task *task;          /* kept by a user value */
+    bool rang;
+};
+
+static void on_alarm(uv_timer_t *timer)
+{
+    struct alarm *alarm = timer->data;
+
+    uv_close((uv_handle_t *)timer, free_timer);
+    alarm->timer = NULL;
+    alarm->rang = true;
+    task_cancel(alarm->task);
+}
+
+/* alarm:close() → did it ring? */
+static int alarm_close(lua_State *L)
+{
+    struct alarm *alarm = luaL_checkudata(L, 1, ALARM);
+
+    if (alarm->timer)
+        uv_close((uv_handle_t *)alarm->timer, free_timer);
+    alarm->timer = NULL;
+    lua_pushboolean(L, alarm->rang);
+    return 1;
+}
+
+/* alarm(task, seconds) → alarm */
+static int alarm_new(lua_State *L)
+{
+    struct task *task = task_check(L, 1);
+    double seconds = check_seconds(L, 2);
+    struct alarm *alarm = lua_newuserdatauv(L, sizeof *alarm, 1);
+
+    memset(alarm, 0, sizeof *alarm);
+    luaL_setmetatable(L, ALARM);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    alarm->task = task;
+    alarm->timer = start_timer(L, seconds, on_alarm, alarm);
+    return 1;
+}
+
 /* ---- tasks ---- */
 
 /* harp.spawn(function, ...) → task */
@@ -170,6 +235,7 @@ void tasks_open(lua_State *L)
         { "sleep", tasks_sleep },
         { "now", tasks_now },
         { "event", latch_new },
+        { "alarm", alarm_new },
         { "spawn", tasks_spawn },
         { "run", tasks_run },
         { NULL, NULL }
@@ -188,6 +254,13 @@ void tasks_open(lua_State *L)
     luaL_newmetatable(L, EVENT);
     luaL_newlib(L, methods);
     lua_setfield(L, -2, "__index");
-    lua_pop(L, 2);
+    luaL_newmetatable(L, ALARM);
+    lua_pushcfunction(L, alarm_close);
+    lua_setfield(L, -2, "__gc");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, alarm_close);
+    lua_setfield(L, -2, "close");
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 3);
     luaL_setfuncs(L, functions, 0);
 }

@@ -126,6 +126,26 @@ describe("harp.all, any and timeout", function()
     local ok, failure = pcall(harp.timeout, 0.01, harp.sleep, 100)
     assert.is_false(ok)
     assert.is_true(harp.is_error(failure, "TimeoutError"))
+    assert.truthy(select(2, pcall(harp.timeout, -1, print)):find "seconds must be")
+  end))
+
+  it("end what waits in place as well", in_task(function()
+    local sort = function() table.sort({ 2, 1 }, function() harp.sleep(100) end) end
+    local ok, failure = pcall(harp.timeout, 0.01, sort)
+    assert.is_false(ok)
+    assert.is_true(harp.is_error(failure, "TimeoutError"))
+    assert.is_true(harp.is_error(select(2, pcall(harp.timeout, 0.01, function()
+      for _ in coroutine.wrap(function() harp.sleep(100) end) do error "?" end
+    end)), "TimeoutError"))
+  end))
+
+  it("leave alone what has ended, and what is not theirs", in_task(function()
+    local outer = harp.spawn(harp.timeout, 0.01, function() harp.timeout(100, harp.sleep, 100) end)
+    assert.is_true(harp.is_error(select(2, pcall(outer.join, outer)), "TimeoutError"))
+    local own = harp.spawn(harp.timeout, 100, harp.sleep, 100)
+    harp.sleep(0.001)
+    own:cancel()
+    assert.is_true(harp.is_error(select(2, pcall(own.join, own)), "CancelledException"))
   end))
 end)
 
@@ -164,6 +184,64 @@ describe("where Lua cannot yield, or a coroutine is the user's own", function()
     list = { 2, 1 }
     table.sort(list, function(a, b) generator = generator and generator() and nil return a < b end)
     assert.same({ 1, 2 }, list)
+  end))
+
+  it("a finalizer and a closing value can wait", in_task(function()
+    local finalized, order = false, {}
+    do
+      local object = setmetatable({}, { __gc = function() harp.sleep(0.001) finalized = true end })
+      object.used = true
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(finalized)
+    local other = harp.spawn(function() order[#order + 1] = "other" end)
+    do
+      local closing <close> = setmetatable({}, { __close = function() harp.sleep(0.005) order[#order + 1] = "closed" end })
+      assert.truthy(closing)
+    end
+    assert.same({ "other", "closed" }, order)
+    other:join()
+    local ok, failure = pcall(function()
+      local closing <close> = setmetatable({}, { __close = function() harp.sleep(0.001) order[#order + 1] = "again" end })
+      error(closing and "kept", 0)
+    end)
+    assert.same({ false, "kept", "again" }, { ok, failure, order[3] })
+  end))
+
+  it("an iterator, an operator and a message handler can wait", in_task(function()
+    local function pause(...) harp.sleep(0.001) return ... end
+    local object = setmetatable({}, {
+      __add = function(_, n) return pause(n + 1) end, __call = function(_, n) return pause(n) end,
+      __lt = function() return pause(true) end, __concat = function() return pause "concat" end,
+      __len = function() return pause(7) end, __eq = function() return pause(true) end,
+    })
+    local twin = setmetatable({}, getmetatable(object))
+    assert.same({ 3, 4, true, "concat", 7, true }, { object + 2, object(4), object < twin, object .. "x", #object,
+      object == twin })
+    local seen = {}
+    for i in function(_, i) i = pause((i or 0) + 1) if i < 4 then return i end end do seen[#seen + 1] = i end
+    assert.same({ 1, 2, 3 }, seen)
+    assert.same({ false, "oh!" }, { xpcall(error, function(m) return pause(m .. "!") end, "oh") })
+    assert.equal("<a><b>", (("ab"):gsub(".", function(c) return pause("<" .. c .. ">") end)))
+  end))
+
+  it("a coroutine keeps its manners: status, close, isyieldable, arguments", in_task(function()
+    local co = coroutine.create(function(a, ...)
+      harp.sleep(0.001)
+      assert(coroutine.isyieldable())
+      local b = coroutine.yield(a, select("#", ...))
+      harp.sleep(0.001)
+      local c = coroutine.yield(b)
+      return c
+    end)
+    assert.same({ true, 1, 2 }, { coroutine.resume(co, 1, nil, nil) })
+    assert.equal("suspended", coroutine.status(co))
+    assert.same({ true, "b" }, { coroutine.resume(co, "b") })
+    assert.is_true(coroutine.close(co))
+    assert.equal("dead", coroutine.status(co))
+    local task = harp.spawn(function() coroutine.yield() return "went on" end)
+    assert.equal("went on", task:join())
   end))
 
   it("a wait outside of all tasks holds up the caller alone", function()

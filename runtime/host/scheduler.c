@@ -31,7 +31,7 @@ static void waiter_add(struct waiter *waiter, struct event *event)
     TAILQ_INSERT_TAIL(&event->waiters, waiter, link);
 }
 
-static void waiter_remove(struct waiter *waiter)
+void scheduler_forget(struct waiter *waiter)
 {
     if (waiter->event)
         TAILQ_REMOVE(&waiter->event->waiters, waiter, link);
@@ -49,15 +49,10 @@ void event_fire(struct event *event)
     struct waiter *waiter;
 
     while ((waiter = TAILQ_FIRST(&event->waiters))) {
-        waiter_remove(waiter);
+        scheduler_forget(waiter);
         if (waiter->task)
             scheduler_make_ready(waiter->task);
     }
-}
-
-void scheduler_forget(struct task *task)
-{
-    waiter_remove(&task->waiter);
 }
 
 /* ---- the scheduler ---- */
@@ -213,21 +208,31 @@ static int resumed(lua_State *L, int status, lua_KContext context)
     return task->continuation(L, LUA_YIELD, context);
 }
 
-/* Turns the loop until the waiter was woken. */
+/* Turns the loop until the waiter was woken; raises when it cannot be. */
 static void wait_in_place(lua_State *L, struct scheduler *scheduler,
                           struct waiter *waiter, bool by_tasks)
 {
-    while (waiter->event) {
-        bool alive = scheduler_turn(L, scheduler,
-                                    by_tasks || !scheduler->current);
+    struct task *task = scheduler->current;
+    struct waiter *outer = task ? task->place : NULL;
+    struct sigaction before;
+    bool alive = true;
 
-        if (scheduler->interrupted || (!alive && waiter->event)) {
-            waiter_remove(waiter);
-            if (scheduler->interrupted)
-                raise_interrupted(L, scheduler);
-            raise_deadlock(L, scheduler);
-        }
+    if (task)
+        task->place = waiter;
+    scheduler_enter_interrupts(scheduler, &before);
+    while (waiter->event && alive && !scheduler->interrupted)
+        alive = scheduler_turn(L, scheduler, by_tasks || !task);
+    scheduler_leave_interrupts(&before);
+    if (task)
+        task->place = outer;
+    if (waiter->event) {
+        scheduler_forget(waiter);
+        if (scheduler->interrupted)
+            raise_interrupted(L, scheduler);
+        raise_deadlock(L, scheduler);
     }
+    if (task && task->cancelled)
+        raise_cancelled(L, task);
 }
 
 bool task_is_inside(lua_State *L)
@@ -307,11 +312,40 @@ static void on_interrupt(int number)
     uv_async_send(&scheduler->wake);
 }
 
-void scheduler_catch_interrupts(lua_State *L)
+static void catch_interrupts(struct scheduler *scheduler)
 {
     struct sigaction action = { .sa_handler = on_interrupt };
 
-    interruptible = scheduler_of(L);
-    scheduler_loop(interruptible);
+    scheduler_loop(scheduler);
+    interruptible = scheduler;
     sigaction(SIGINT, &action, NULL);
+}
+
+/* Default and ignored are left as they are; ours is there already. */
+void scheduler_enter_interrupts(struct scheduler *scheduler,
+                                struct sigaction *before)
+{
+    sigaction(SIGINT, NULL, before);
+    if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN
+        && before->sa_handler != on_interrupt)
+        catch_interrupts(scheduler);
+}
+
+/* After an interrupt the default stays: a second one ends the program. */
+void scheduler_leave_interrupts(const struct sigaction *before)
+{
+    struct sigaction now;
+
+    sigaction(SIGINT, NULL, &now);
+    if (now.sa_handler == on_interrupt)
+        sigaction(SIGINT, before, NULL);
+}
+
+void scheduler_catch_interrupts(lua_State *L)
+{
+    struct sigaction now;
+
+    sigaction(SIGINT, NULL, &now);
+    if (now.sa_handler != SIG_IGN)
+        catch_interrupts(scheduler_of(L));
 }

@@ -31,6 +31,7 @@ struct task {
     bool cancelled;             /* to be raised when it next runs */
     bool quiet;                 /* was cancelled: its error is no news */
     lua_KFunction continuation; /* of what it waits for */
+    struct waiter *place;       /* while it waits in place */
     struct event ended;
 };
 
@@ -57,7 +58,7 @@ struct scheduler {
 const void *scheduler_mark(void);
 
 void scheduler_make_ready(struct task *task);
-void scheduler_forget(struct task *task);   /* it waits for nothing now */
+void scheduler_forget(struct waiter *waiter);   /* it waits for nothing now */
 
 /* [-0, +1, m] the error of a task that is cancelled. */
 void scheduler_push_cancelled(lua_State *L);
@@ -76,6 +77,14 @@ bool scheduler_can_yield(struct scheduler *scheduler, lua_State *L);
 
 /* [-0, +0, v] waits in place until the current task was woken. */
 void scheduler_wait_here(lua_State *L, struct scheduler *scheduler);
+
+/*
+ * Between the two SIGINT is caught as by scheduler_catch_interrupts, where
+ * another program has a handler for it: stock lua5.4's does not end a wait.
+ */
+void scheduler_enter_interrupts(struct scheduler *scheduler,
+                                struct sigaction *before);
+void scheduler_leave_interrupts(const struct sigaction *before);
 
 /* Runs a task until it waits or ends (in task.c). */
 void task_resume(lua_State *L, struct task *task);

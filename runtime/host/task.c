@@ -112,9 +112,9 @@ void task_resume(lua_State *L, struct task *task)
 
 /* ---- the object ---- */
 
-static struct task *check_task(lua_State *L)
+struct task *task_check(lua_State *L, int index)
 {
-    return luaL_checkudata(L, 1, TASK);
+    return luaL_checkudata(L, index, TASK);
 }
 
 static void see_failure(struct task *task)
@@ -147,7 +147,7 @@ static void push_failure(lua_State *L, struct task *task)
 /* task:join() → what the function returned; raises the error it raised. */
 static int join(lua_State *L, int status, lua_KContext context)
 {
-    struct task *task = check_task(L);
+    struct task *task = task_check(L, 1);
 
     (void)status;
     if (task->state != ENDED)
@@ -161,7 +161,7 @@ static int join(lua_State *L, int status, lua_KContext context)
 
 static int task_join(lua_State *L)
 {
-    struct task *task = check_task(L);
+    struct task *task = task_check(L, 1);
 
     if (task == task->scheduler->current)
         return luaL_error(L, "a task cannot join itself");
@@ -169,18 +169,23 @@ static int task_join(lua_State *L)
     return join(L, LUA_OK, 0);
 }
 
-/* task:cancel() raises a CancelledException where the task waits. */
-static int task_cancel(lua_State *L)
+void task_cancel(struct task *task)
 {
-    struct task *task = check_task(L);
-
     if (task->state == ENDED)
-        return 0;
+        return;
     task->cancelled = task->quiet = true;
-    if (task->state == WAITING && task->waiter.event) {
-        scheduler_forget(task);
+    if (task->place) {
+        scheduler_forget(task->place);
+    } else if (task->state == WAITING && task->waiter.event) {
+        scheduler_forget(&task->waiter);
         scheduler_make_ready(task);
     }
+}
+
+/* task:cancel() */
+static int cancel(lua_State *L)
+{
+    task_cancel(task_check(L, 1));
     return 0;
 }
 
@@ -189,7 +194,7 @@ static int task_to_string(lua_State *L)
     static const char *const names[] = { "ready", "running", "waiting",
                                          "ended" };
 
-    lua_pushfstring(L, "task (%s)", names[check_task(L)->state]);
+    lua_pushfstring(L, "task (%s)", names[task_check(L, 1)->state]);
     return 1;
 }
 
@@ -224,11 +229,11 @@ static void report_unseen(lua_State *L, int index)
 
 static int task_collect(lua_State *L)
 {
-    struct task *task = check_task(L);
+    struct task *task = task_check(L, 1);
 
     if (task->unseen)
         report_unseen(L, 1);
-    scheduler_forget(task);
+    scheduler_forget(&task->waiter);
     return 0;
 }
 
@@ -236,7 +241,7 @@ static void push_metatable(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         { "join", task_join },
-        { "cancel", task_cancel },
+        { "cancel", cancel },
         { NULL, NULL }
     };
     static const luaL_Reg metamethods[] = {
@@ -306,7 +311,7 @@ static bool wake_main(struct scheduler *scheduler)
 
     if (task->state != WAITING || !task->waiter.event)
         return false;
-    scheduler_forget(task);
+    scheduler_forget(&task->waiter);
     scheduler_make_ready(task);
     return true;
 }
@@ -356,9 +361,11 @@ int task_run(lua_State *L, int arguments)
     struct scheduler *scheduler = scheduler_of(L);
     struct task *outer = scheduler->main;
     int index = lua_gettop(L) - arguments, status;
+    struct sigaction before;
 
     task_spawn(L, arguments);
     scheduler->main = lua_touserdata(L, index);
+    scheduler_enter_interrupts(scheduler, &before);
     while (goes_on(scheduler)) {
         scheduler->deadlocked = !scheduler_turn(L, scheduler, true);
         if (scheduler->interrupted)
@@ -366,6 +373,7 @@ int task_run(lua_State *L, int arguments)
         else if (scheduler->deadlocked && !wake_main(scheduler))
             break;
     }
+    scheduler_leave_interrupts(&before);
     status = conclude(L, scheduler, index);
     scheduler->main = outer;
     lua_remove(L, index);

@@ -56,6 +56,15 @@ int task_await(lua_State *L, struct event *event, lua_KContext context,
  */
 void task_spawn(lua_State *L, int arguments);
 
+/* [-0, +0, v] the task at the index, which must be one. */
+struct task *task_check(lua_State *L, int index);
+
+/*
+ * Raises a CancelledException where the task waits, in place too. May be
+ * called from a callback of the loop. A task that has ended is left alone.
+ */
+void task_cancel(struct task *task);
+
 /*
  * [-(n+1), +?, -] runs the function as the main task until it and every task
  * that it spawned have ended. 0 with the function's results on the stack; -1

@@ -81,26 +81,22 @@ end
 
 --- Calls `fn(...)`; raises a TimeoutError when it takes longer than `seconds`.
 function tasks.timeout(seconds, fn, ...)
-  local task = core.spawn(fn, ...)
-  local expired = false
-  local watch = core.spawn(function()
-    core.sleep(seconds)
-    expired = true
-    task:cancel()
-  end)
-  local results = table.pack(pcall(task.join, task))
-  watch:cancel()
-  if not results[1] then
-    task:cancel()
-    if expired and core.is_error(results[2], "CancelledException") then
-      error(core.error{
-        kind = "TimeoutError", type = "timeout",
-        message = ("not done after %g s"):format(seconds),
-      }, 0)
-    end
-    error(results[2], 0)
+  if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 1e9) then
+    error("harp.timeout: seconds must be from 0 to 1e9", 2)
   end
-  return table.unpack(results, 2, results.n)
+  local task = core.spawn(fn, ...)
+  local alarm = core.alarm(task, seconds)
+  local results = table.pack(pcall(task.join, task))
+  local rang = alarm:close()
+  if results[1] then return table.unpack(results, 2, results.n) end
+  task:cancel()
+  if rang and core.is_error(results[2], "CancelledException") then
+    error(core.error{
+      kind = "TimeoutError", type = "timeout",
+      message = ("not done after %g s"):format(seconds),
+    }, 0)
+  end
+  error(results[2], 0)
 end
 
 return tasks
