@@ -55,7 +55,9 @@ describe("a task", function()
     local started = false
     local task = harp.spawn(function() started = true end)
     task:cancel()
-    assert.is_false((pcall(task.join, task)))
+    local ok, failure = pcall(task.join, task)
+    assert.is_false(ok)
+    assert.is_true(harp.is_error(failure, "CancelledException"))
     assert.is_false(started)
   end))
 
@@ -188,6 +190,7 @@ describe("where Lua cannot yield, or a coroutine is the user's own", function()
 
   it("a finalizer and a closing value can wait", in_task(function()
     local finalized, order = false, {}
+    local function closer(fn) return setmetatable({}, { __close = fn }) end
     do
       local object = setmetatable({}, { __gc = function() harp.sleep(0.001) finalized = true end })
       object.used = true
@@ -197,13 +200,13 @@ describe("where Lua cannot yield, or a coroutine is the user's own", function()
     assert.is_true(finalized)
     local other = harp.spawn(function() order[#order + 1] = "other" end)
     do
-      local closing <close> = setmetatable({}, { __close = function() harp.sleep(0.005) order[#order + 1] = "closed" end })
+      local closing <close> = closer(function() harp.sleep(0.005) order[#order + 1] = "closed" end)
       assert.truthy(closing)
     end
     assert.same({ "other", "closed" }, order)
     other:join()
     local ok, failure = pcall(function()
-      local closing <close> = setmetatable({}, { __close = function() harp.sleep(0.001) order[#order + 1] = "again" end })
+      local closing <close> = closer(function() harp.sleep(0.001) order[#order + 1] = "again" end)
       error(closing and "kept", 0)
     end)
     assert.same({ false, "kept", "again" }, { ok, failure, order[3] })

@@ -66,7 +66,7 @@ static void task_end(lua_State *L, struct task *task, bool failed)
     task->failed = failed;
     if (failed && !task->quiet)
         note_failure(L, task);
-    if (failed)
+    if (failed && task->started)
         lua_resetthread(task->thread);  /* closes what it left open */
     task->scheduler->living--;
     event_fire(&task->ended);

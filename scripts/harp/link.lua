@@ -11,7 +11,7 @@ Link.__index = Link
 --- options: retry_for, reply_timeout, idle_timeout (seconds).
 function link.new(endpoint, options)
   local retry_for = options.retry_for or 30
-  if type(retry_for) ~= "number" or not (retry_for >= 0) then
+  if type(retry_for) ~= "number" or retry_for < 0 then
     error("retry_for must be a number of seconds, or 0", 4)
   end
   return setmetatable({
