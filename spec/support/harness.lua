@@ -71,25 +71,30 @@ end
 local Server = {}
 Server.__index = Server
 
--- `before`: shell commands for the process that becomes the server.
-local function start(command, config, directory, before)
-  local log = directory .. "/" .. command .. ".log"
-  local line = ("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s %s --config %s 2>>%s'"):format(
-    clean, before or "", harness.program, command, config, log)
-  local pipe = assert(io.popen(line))
+-- Runs server.line, after the shell commands server.before, as a process of
+-- its own that says where it listens.
+local function launch(server)
+  local log = server.directory .. "/" .. server.command .. ".log"
+  local pipe = assert(io.popen(("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s 2>>%s'"):format(
+    clean, server.before or "", server.line, log)))
   local pid, inherited = pipe:read("l", "n", "l")
   local address = (pipe:read "l" or ""):match "^listening on (.+)$"
   if not address then
     pipe:close()
-    error(command .. " did not start: " .. harness.read(log), 3)
+    error(server.command .. " did not start: " .. harness.read(log), 3)
   end
-  local server = setmetatable({
-    command = command, config = config, directory = directory, pid = pid, pipe = pipe, log = log, address = address,
-    before = before, inherited = inherited,
-    port = math.tointeger(address:match ":(%d+)$"),
-  }, Server)
+  server.pid, server.inherited, server.pipe, server.log = pid, inherited, pipe, log
+  server.address, server.port = address, math.tointeger(address:match ":(%d+)$")
   servers[server] = true
   return server
+end
+
+-- `before`: shell commands for the process that becomes the server.
+local function start(command, config, directory, before)
+  return launch(setmetatable({
+    command = command, config = config, directory = directory, before = before,
+    line = ("%s %s --config %s"):format(harness.program, command, config),
+  }, Server))
 end
 
 --- Sends a signal (default TERM) and waits for the end: the exit status, or
@@ -105,11 +110,7 @@ function Server:stop(signal)
 end
 
 --- Starts it again with the same configuration (and so the same files).
-function Server:restart()
-  local again = start(self.command, self.config, self.directory, self.before)
-  for name, v in pairs(again) do self[name] = v end
-  servers[again], servers[self] = nil, true
-end
+function Server:restart() launch(self) end
 
 function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
