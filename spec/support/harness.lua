@@ -3,6 +3,7 @@
 
 local socket = require "socket"
 local ssl = require "ssl"
+local words = require "spec.support.words"
 
 local harness = {}
 
@@ -95,6 +96,14 @@ local function start(command, config, directory, before)
     command = command, config = config, directory = directory, before = before,
     line = ("%s %s --config %s"):format(harness.program, command, config),
   }, Server))
+end
+
+-- A script of this folder as a server.
+local function start_script(name, directory, options, class)
+  return launch(setmetatable({
+    command = name, directory = directory,
+    line = ("lua5.4 spec/support/%s.lua %s"):format(name, words.format(options)),
+  }, class or Server))
 end
 
 --- Sends a signal (default TERM) and waits for the end: the exit status, or
@@ -215,6 +224,19 @@ function harness.dispatcher(options)
     %s]]):format(options.listen or "127.0.0.1:0", directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
     options.settings or ""))
   return start("dispatcher", config, directory, options.before)
+end
+
+-- ---- stock look-alikes ----
+
+--- A dispatcher as stock ones are, its jobs simulated; options: those of
+-- stock.lua. Restarted, it listens on the same port.
+function harness.stock(options)
+  local directory = harness.directory()
+  local all = { journal = directory .. "/journal" }
+  for name, v in pairs(options or {}) do all[name] = v end
+  local stock = start_script("stock", directory, all)
+  stock.line = ("%s port=%d"):format(stock.line, stock.port)
+  return stock
 end
 
 -- ---- raw lines ----

@@ -1,0 +1,165 @@
+-- What the other specs lean on does what it says: the
+-- habits of the stock look-alikes (protocol §1 and §2).
+
+local harness = require "spec.support.harness"
+
+local eventually, ask = harness.eventually, harness.ask
+
+local UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+describe("a stock look-alike", function()
+  local stock
+
+  setup(function() stock = harness.stock() end)
+  teardown(harness.clean_up)
+
+  local function submit(procedure, arguments, server, more)
+    local lines = ask(server or stock, ('{"harpcaller":1,"host":"localhost","procedure":%q,"arguments":%s%s}\n'):format(
+      procedure, arguments or "[]", more or ""))
+    return assert(lines[1]:match '^{"harpcaller":1,"job_id":"([%x-]+)"}$')
+  end
+
+  local function about(operation, id, more, server)
+    return ask(server or stock, ('{"harpcaller":1,%q:%q%s}\n'):format(operation, id, more or ""))
+  end
+
+  local function outcome(id, server) return about("get_result", id, ',"wait":true', server)[1] end
+
+  local MISSING = '{"error":{"message":"job interrupted abruptly","type":"missing_result"}}'
+
+  it("runs what it knows, and keeps outcomes and packets", function()
+    assert.equal('{"result":3}', outcome(submit("sum", "[1,2]")))
+    assert.equal('{"result":3}', outcome(submit("sum", '{"b":1,"a":2}')))
+    assert.truthy(outcome(submit("fail")):find '"type":"paper"')
+    assert.truthy(outcome(submit "no_such"):find "no_such_procedure")
+    assert.truthy(outcome(submit("sum", "[1]")):find "invalid_argument_list")
+    local id = submit("count", "[2]")
+    assert.equal('{"result":{"msg":"end"}}', outcome(id))
+    assert.same({ '{"packet":0,"data":{"i":1}}', '{"packet":1,"data":{"i":2}}', '{"result":{"msg":"end"}}' },
+      about("read_stream", id))
+    assert.same({ '{"packet":1,"data":{"i":2}}', '{"result":{"msg":"end"}}' },
+      about("follow_stream", id, ',"recent":1'))
+    assert.truthy(about("get_status", id)[1]:find('"time":{"end":%d+,"start":%d+,"submit":%d+}'))
+  end)
+
+  it("queues, cancels, and does not wait unless told to", function()
+    local queue = ',"queue":{"name":{"q":1},"concurrency":1}'
+    local first, second = submit("sleep", "[100]", nil, queue), submit("sleep", "[100]", nil, queue)
+    assert.same({ '{"no_result":true}' }, about("get_result", first))
+    assert.same({ '{"continue":true}' }, about("read_stream", first))
+    assert.truthy(about("get_status", second)[1]:find '"start":null')
+    assert.same({ '{"cancelled":true}' }, about("cancel", first))
+    assert.same({ '{"cancelled":true}' }, about("get_result", first))
+    assert.same({ '{"cancelled":false}' }, about("cancel", first))
+    assert.truthy(about("get_status", second)[1]:find '"start":%d')
+    assert.same({ '{"cancelled":true}' }, about("cancel", second))
+  end)
+
+  it("takes one timeout for both limits", function()
+    local id = submit("sleep", "[100]", nil, ',"timeout":0.01,"max_exec_time":50')
+    assert.truthy(outcome(id):find "reading result timed out")
+  end)
+
+  it("hangs up on what it does not know, without a word", function()
+    for _, line in ipairs{
+      '{"harpcaller":1,"get_result":"x","tag":1}', '{"harpcaller":1,"get_result":"x","get_result":"x"}',
+      '{"harpcaller":1,"get_result":"x","cancel":"x"}', '{"harpcaller":1,"get_result":1}',
+      '{"harpcaller":1.0,"get_result":"x"}', '{"get_result":"x"}', '{"harpcaller":1,"get_result":"x"',
+      '{"harpcaller":1,"follow_stream":"x","since":0}', '{"harpcaller":1,"read_stream":"x"}',
+      '{"harpcaller":1,"host":"localhost","procedure":"sum"}', "hello", "",
+    } do
+      local lines, closed = ask(stock, line .. "\n")
+      assert.same({ 0, true }, { #lines, closed }, line)
+    end
+  end)
+
+  it("knows no job for certain, which is how one says hello", function()
+    for _, operation in ipairs{ "get_status", "get_result", "cancel" } do
+      local lines, closed = about(operation, UNKNOWN)
+      assert.same({ '{"error":{"message":"no such job","type":"invalid_jobid"}}' }, lines)
+      assert.is_true(closed)
+    end
+  end)
+
+  it("answers one request, and ignores what follows it", function()
+    local line = ('{"harpcaller":1,"cancel":%q}\r\n'):format(UNKNOWN)
+    assert.equal(1, #ask(stock, line .. line))
+  end)
+
+  it("writes floats long and integers whole, and dies of what its reader dies of", function()
+    for sent, got in pairs{
+      ["1.0"] = "1.00000000000000000000e+00", ["0.1"] = "1.00000000000000005551e-01",
+      ["1.0e22"] = "1.00000000000000000000e+22", ["1"] = "1",
+      ["123456789012345678901234567890"] = "123456789012345678901234567890",
+      ['"\\u00e9\\n😀"'] = '"é\\u000a😀"', ["{}"] = "{}", ["[null,[]]"] = "[null,[]]",
+    } do
+      assert.equal('{"result":' .. got .. "}", outcome(submit("echo", "[" .. sent .. "]")))
+    end
+    for _, sent in ipairs{ "1e22", '"\\ud83d\\ude00"', '"\\/"' } do
+      assert.same({}, ask(stock, '{"harpcaller":1,"host":"localhost","procedure":"echo","arguments":['
+        .. sent .. "]}\n"))
+    end
+  end)
+
+  -- A connection that ended by FIN still has a peer.
+  local function was_reset(connection)
+    local _, closed = harness.lines(connection)
+    return closed and not connection:getpeername()
+  end
+
+  it("resets a request over 1 MiB, and sends a reply of any size", function()
+    local connection = harness.connect(stock)
+    connection:send('{"harpcaller":1,"get_result":"' .. ("x"):rep(1024 * 1024))
+    assert.is_true(was_reset(connection))
+    connection:close()
+    assert.equal(3000013, #outcome(submit("text", "[3000000]")))
+  end)
+
+  it("answers waits wrongly, as often as it was told to", function()
+    local wrong = harness.stock{ spurious = 2 }
+    local id = submit("sum", "[1,2]", wrong)
+    assert.equal(MISSING, outcome(id, wrong))
+    assert.same({ MISSING }, about("follow_stream", id, "", wrong))
+    assert.equal('{"result":3}', outcome(id, wrong))
+    local late = harness.stock{ spurious = 1, at = "end" }
+    id = submit("count", "[1,0.02]", late)
+    assert.same({ '{"packet":0,"data":{"i":1}}', MISSING }, about("follow_stream", id, ',"since":0', late))
+    assert.equal('{"result":{"msg":"end"}}', outcome(id, late))
+  end)
+
+  local function followed(options)
+    local server = harness.stock(options)
+    local id = submit("count", "[4,0.03]", server)
+    eventually(function() return #about("read_stream", id, "", server) == 2 end)
+    local numbers = {}
+    for _, line in ipairs(about("follow_stream", id, ',"since":0', server)) do
+      numbers[#numbers + 1] = line:match '"packet":(%d+)'
+    end
+    assert.equal(5, #about("read_stream", id, "", server))
+    return table.concat(numbers, " ")
+  end
+
+  it("skips a packet of a stream that is followed as it runs", function()
+    assert.equal("0 1 2 3", followed())
+    assert.equal("0 2 3", followed{ skip = true })
+    assert.equal("0 2", followed{ skip = "last" })
+  end)
+
+  local function restarted(options)
+    local server = harness.stock(options)
+    local port = server.port
+    local done, running = submit("count", "[1]", server), submit("sleep", "[0.1]", server)
+    assert.equal('{"result":{"msg":"end"}}', outcome(done, server))
+    server:stop "KILL"
+    server:restart()
+    assert.equal(port, server.port)
+    assert.equal(2, #about("read_stream", done, "", server))
+    return outcome(running, server)
+  end
+
+  it("forgets unfinished jobs when it restarts, or runs them again", function()
+    assert.equal(MISSING, restarted{ forgets = true })
+    assert.equal('{"result":"slept"}', restarted())
+  end)
+
+end)
