@@ -162,4 +162,43 @@ describe("a stock look-alike", function()
     assert.equal('{"result":"slept"}', restarted())
   end)
 
+  describe("of the daemon", function()
+    local daemon
+
+    setup(function() daemon = harness.stock_daemon() end)
+
+    local OLD = { mode = "client", protocol = "tlsv1", ciphers = "ALL:@SECLEVEL=0", verify = "none", options = "all" }
+
+    local function call(line)
+      local connection = harness.connect_tls(daemon, OLD)
+      connection:send(line .. "\n")
+      local lines = harness.lines(connection)
+      connection:close()
+      return lines
+    end
+
+    local function request(procedure, arguments, more)
+      return ('{"harp":1,"procedure":%q,"arguments":%s,"auth":{"user":"tester","password":"secret"}%s}'):format(
+        procedure, arguments, more or "")
+    end
+
+    it("speaks TLS 1.0 only", function()
+      assert.is_false(pcall(harness.connect_tls, daemon))
+      local connection = harness.connect_tls(daemon, OLD)
+      assert.equal("TLSv1", connection:info "protocol")
+      connection:close()
+    end)
+
+    it("answers calls, refusals and streams", function()
+      assert.same({ '{"harp":1,"stream_result":false}', '{"result":5}' }, call(request("sum", "[2,3]", ',"x":1')))
+      assert.same({ '{"harp":1,"stream_result":false}', '{"result":[1.0,0.1,1e+22]}' },
+        call(request("echo", "[[1.0,0.1,1e22]]")))
+      assert.same({ '{"harp":1,"stream_result":true}', '{"stream":{"i":1}}', '{"result":{"msg":"end"}}' },
+        call(request("count", "[1]")))
+      assert.truthy(call(request("fail", "[]"))[2]:find '"class":"Paper","module":"procedures"')
+      assert.truthy(call(request("no_such", "[]"))[1]:find "no_such_procedure")
+      assert.truthy(call '{"harp":1}'[1]:find "invalid_request")
+      assert.truthy(call '{"harp":1,"procedure":"no_such","arguments":[],"auth":{}}'[1]:find "auth_error")
+    end)
+  end)
 end)

@@ -239,6 +239,15 @@ function harness.stock(options)
   return stock
 end
 
+--- A daemon as stock ones are: TLS 1.0, one call after the other.
+function harness.stock_daemon()
+  local directory = harness.directory()
+  local certificate, key, pin = harness.certificate(directory)
+  local daemon = start_script("stock_daemon", directory, { certificate = certificate, key = key })
+  daemon.pin, daemon.certificate = pin, certificate
+  return daemon
+end
+
 -- ---- raw lines ----
 
 --- Opens a connection; lines are read with `lines(connection)`.
