@@ -1,7 +1,8 @@
--- What the other specs lean on does what it says: the
+-- What the other specs lean on does what it says: the proxy's harms, and the
 -- habits of the stock look-alikes (protocol §1 and §2).
 
 local harness = require "spec.support.harness"
+local socket = require "socket"
 
 local eventually, ask = harness.eventually, harness.ask
 
@@ -200,5 +201,198 @@ describe("a stock look-alike", function()
       assert.truthy(call '{"harp":1}'[1]:find "invalid_request")
       assert.truthy(call '{"harp":1,"procedure":"no_such","arguments":[],"auth":{}}'[1]:find "auth_error")
     end)
+  end)
+end)
+
+describe("the proxy", function()
+  local stock, proxy
+
+  setup(function()
+    stock = harness.stock()
+    proxy = harness.proxy(stock)
+  end)
+
+  before_each(function()
+    proxy:pass()
+    proxy:cut_all()
+  end)
+
+  teardown(harness.clean_up)
+
+  local REQUEST = ('{"harpcaller":1,"get_status":%q}\n'):format(UNKNOWN)
+  local REPLY = '{"error":{"message":"no such job","type":"invalid_jobid"}}\n'
+
+  -- Sends a request: what came back, and how it ended: "fin", "rst" or "timeout".
+  local function exchange(connection, seconds)
+    connection = connection or socket.connect("127.0.0.1", proxy.port)
+    if not connection then return "", "rst" end   -- so early that it never was one
+    connection:settimeout(seconds or 10)
+    connection:send(REQUEST)
+    local text, reason, partial = connection:receive "*a"
+    text = text or partial
+    local how = reason == "timeout" and reason or connection:getpeername() and "fin" or "rst"
+    connection:close()
+    return text, how
+  end
+
+  local function passes() assert.same({ REPLY, "fin" }, { exchange() }) end
+
+  -- Whether the server saw the request: the job is there.
+  local function submitted(connection)
+    local list = harness.read(stock.directory .. "/journal")
+    connection:send '{"harpcaller":1,"host":"localhost","procedure":"sum","arguments":[1,2]}\n'
+    local lines = harness.lines(connection)
+    connection:close()
+    return #harness.read(stock.directory .. "/journal") > #list, #lines
+  end
+
+  it("passes everything, many connections at once, and counts", function()
+    local before, list = proxy:count(), {}
+    for i = 1, 50 do list[i] = harness.connect(proxy) end
+    eventually(function() return proxy:count().open == 50 end)
+    for i = 50, 1, -1 do assert.same({ REPLY, "fin" }, { exchange(list[i]) }) end
+    eventually(function() return proxy:count().open == 0 end)
+    local after = proxy:count()
+    assert.same({ 50, 50 * #REQUEST, 50 * #REPLY }, { after.made - before.made,
+      after.from_client - before.from_client, after.from_server - before.from_server })
+  end)
+
+  it("passes on the end of one side, and a reset", function()
+    local connection = harness.connect(proxy)
+    connection:send(REQUEST)
+    connection:shutdown "send"
+    assert.equal(REPLY, (connection:receive "*a"))
+    connection:close()
+    connection = harness.connect(proxy)
+    connection:send(("x"):rep(1024 * 1024 + 1))
+    harness.lines(connection)
+    assert.is_nil(connection:getpeername())
+    connection:close()
+  end)
+
+  it("cuts after so many bytes, as often as told, by FIN or RST", function()
+    proxy:cut{ after = 7, times = 2 }
+    for _ = 1, 2 do assert.same({ REPLY:sub(1, 7), "fin" }, { exchange() }) end
+    passes()
+    proxy:cut{ after = 7, by = "rst" }
+    assert.same({ REPLY:sub(1, 7), "rst" }, { exchange() })
+    passes()
+    proxy:cut{ after = #REPLY - 1, skip = 1 }
+    passes()
+    assert.same({ REPLY:sub(1, -2), "fin" }, { exchange() })
+    proxy:cut{ lines = 1, by = "rst" }
+    assert.same({ REPLY, "rst" }, { exchange() })
+    proxy:cut()
+    assert.equal("", (exchange()))
+    passes()
+  end)
+
+  it("cuts within the request, which is not seen then", function()
+    proxy:cut{ from = "client", after = 10 }
+    assert.same({ false, 0 }, { submitted(harness.connect(proxy)) })
+    passes()
+  end)
+
+  it("swallows the reply to a request that arrived", function()
+    proxy:swallow()
+    assert.same({ true, 0 }, { submitted(harness.connect(proxy)) })
+    passes()
+  end)
+
+  it("harms connections that are open", function()
+    local first, second = harness.connect(proxy), harness.connect(proxy)
+    eventually(function() return proxy:count().open == 2 end)
+    proxy:swallow{ now = true, by = "rst" }
+    assert.same({ "", "rst" }, { exchange(first) })
+    proxy:cut_all{ by = "rst" }
+    assert.equal(0, proxy:count().open)
+    assert.same({ "", "rst" }, { exchange(second) })
+    passes()
+  end)
+
+  it("refuses, and listens again on the same port", function()
+    proxy:refuse()
+    assert.same({ nil, "connection refused" }, { socket.connect("127.0.0.1", proxy.port) })
+    proxy:listen()
+    passes()
+    proxy:refuse{ seconds = 0.03 }
+    assert.is_nil((socket.connect("127.0.0.1", proxy.port)))
+    local connection
+    eventually(function() connection = socket.connect("127.0.0.1", proxy.port) return connection end)
+    assert.equal(REPLY, (exchange(connection)))
+  end)
+
+  it("falls silent, at once or later, until it passes again", function()
+    proxy:stall{ times = 2 }
+    assert.same({ "", "timeout" }, { exchange(nil, 0.03) })
+    local connection = harness.connect(proxy)
+    connection:send(REQUEST)
+    connection:settimeout(0.03)
+    assert.equal("timeout", select(2, connection:receive "*l"))
+    proxy:pass()
+    assert.equal(REPLY, (connection:receive "*a"))
+    connection:close()
+    proxy:stall{ after = 5 }
+    assert.same({ REPLY:sub(1, 5), "timeout" }, { exchange(nil, 0.03) })
+    passes()
+  end)
+
+  it("delays, and splits", function()
+    proxy:delay{ seconds = 0.02 }
+    local start = socket.gettime()
+    passes()
+    assert.is_true(socket.gettime() - start >= 0.04)
+    proxy:pass()
+    proxy:delay{ seconds = 0.002, from = "server" }
+    proxy:split{ from = "server" }
+    local connection = harness.connect(proxy)
+    connection:send(REQUEST)
+    connection:settimeout(0)
+    local pieces, text = 0, ""
+    repeat
+      socket.select({ connection }, nil, 5)
+      local _, reason, piece = connection:receive(#REPLY + 1)
+      if piece ~= "" then pieces, text = pieces + 1, text .. piece end
+    until reason == "closed"
+    connection:close()
+    assert.equal(REPLY, text)
+    assert.is_true(pieces > #REPLY / 2)
+    proxy:pass()
+    proxy:split{ random = 5 }
+    passes()
+  end)
+
+  it("corrupts a byte", function()
+    proxy:corrupt{ at = 3, byte = 33 }
+    proxy:split()
+    assert.equal(REPLY:sub(1, 3) .. "!" .. REPLY:sub(5), (exchange()))
+    passes()
+    proxy:corrupt()
+    assert.equal("\255" .. REPLY:sub(2), (exchange()))
+  end)
+
+  it("drops connections that are idle", function()
+    proxy:idle{ seconds = 0.05 }
+    passes()
+    local connection = harness.connect(proxy)
+    local start = socket.gettime()
+    assert.same({ {}, true, "closed" }, { harness.lines(connection) })
+    assert.is_true(socket.gettime() - start >= 0.04)
+    connection:close()
+  end)
+
+  it("goes to another server", function()
+    local other = harness.stock{}
+    proxy:aim(other)
+    other:stop()
+    assert.same({ "", "rst" }, { exchange() })
+    proxy:aim(stock)
+    passes()
+  end)
+
+  it("refuses to be told what cannot be meant", function()
+    assert.has_error(function() proxy:cut{ bytes = 1 } end, 'cut has no option "bytes"')
+    assert.has_error(function() proxy:cut{ by = "luck" } end, "by must be fin or rst")
+    assert.has_error(function() proxy:cut{ from = "both" } end, "cut cannot be from both")
   end)
 end)

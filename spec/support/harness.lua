@@ -226,7 +226,7 @@ function harness.dispatcher(options)
   return start("dispatcher", config, directory, options.before)
 end
 
--- ---- stock look-alikes ----
+-- ---- stock look-alikes, and a network that does harm ----
 
 --- A dispatcher as stock ones are, its jobs simulated; options: those of
 -- stock.lua. Restarted, it listens on the same port.
@@ -247,6 +247,38 @@ function harness.stock_daemon()
   daemon.pin, daemon.certificate = pin, certificate
   return daemon
 end
+
+local Proxy = setmetatable({}, { __index = Server })
+Proxy.__index = Proxy
+
+--- A proxy in front of a server; its methods are described in spec/README.md.
+function harness.proxy(server)
+  local proxy = start_script("proxy", harness.directory(), { port = server.port }, Proxy)
+  local port = proxy.pipe:read "l":match "^told on 127%.0%.0%.1:(%d+)$"
+  proxy.control = assert(socket.connect("127.0.0.1", port))
+  proxy.control:setoption("tcp-nodelay", true)
+  proxy.control:settimeout(10)
+  return proxy
+end
+
+-- Returns when the proxy does as it was told: the rest of its answer.
+local function tell(proxy, command, options)
+  assert(proxy.control:send(("%s %s\n"):format(command, words.format(options or {}))))
+  local how, rest = assert(proxy.control:receive "*l"):match "^(%S+) (.*)$"
+  if how ~= "ok" then error(rest, 3) end
+  return rest
+end
+
+for _, name in ipairs{ "cut", "swallow", "stall", "corrupt", "delay", "split", "idle", "pass", "refuse", "listen",
+  "cut_all" } do
+  Proxy[name] = function(proxy, options) tell(proxy, name, options) end
+end
+
+--- The server that new connections go to.
+function Proxy:aim(server) tell(self, "aim", { port = server.port }) end
+
+--- { made, open, from_client, from_server }: connections, and bytes passed.
+function Proxy:count() return words.parse(tell(self, "count")) end
 
 -- ---- raw lines ----
 
