@@ -3,6 +3,7 @@
 
 local socket = require "socket"
 local ssl = require "ssl"
+local words = require "spec.support.words"
 
 local harness = {}
 
@@ -71,25 +72,38 @@ end
 local Server = {}
 Server.__index = Server
 
--- `before`: shell commands for the process that becomes the server.
-local function start(command, config, directory, before)
-  local log = directory .. "/" .. command .. ".log"
-  local line = ("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s %s --config %s 2>>%s'"):format(
-    clean, before or "", harness.program, command, config, log)
-  local pipe = assert(io.popen(line))
+-- Runs server.line, after the shell commands server.before, as a process of
+-- its own that says where it listens.
+local function launch(server)
+  local log = server.directory .. "/" .. server.command .. ".log"
+  local pipe = assert(io.popen(("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s 2>>%s'"):format(
+    clean, server.before or "", server.line, log)))
   local pid, inherited = pipe:read("l", "n", "l")
   local address = (pipe:read "l" or ""):match "^listening on (.+)$"
   if not address then
     pipe:close()
-    error(command .. " did not start: " .. harness.read(log), 3)
+    error(server.command .. " did not start: " .. harness.read(log), 3)
   end
-  local server = setmetatable({
-    command = command, config = config, directory = directory, pid = pid, pipe = pipe, log = log, address = address,
-    before = before, inherited = inherited,
-    port = math.tointeger(address:match ":(%d+)$"),
-  }, Server)
+  server.pid, server.inherited, server.pipe, server.log = pid, inherited, pipe, log
+  server.address, server.port = address, math.tointeger(address:match ":(%d+)$")
   servers[server] = true
   return server
+end
+
+-- `before`: shell commands for the process that becomes the server.
+local function start(command, config, directory, before)
+  return launch(setmetatable({
+    command = command, config = config, directory = directory, before = before,
+    line = ("%s %s --config %s"):format(harness.program, command, config),
+  }, Server))
+end
+
+-- A script of this folder as a server.
+local function start_script(name, directory, options, class)
+  return launch(setmetatable({
+    command = name, directory = directory,
+    line = ("lua5.4 spec/support/%s.lua %s"):format(name, words.format(options)),
+  }, class or Server))
 end
 
 --- Sends a signal (default TERM) and waits for the end: the exit status, or
@@ -105,11 +119,7 @@ function Server:stop(signal)
 end
 
 --- Starts it again with the same configuration (and so the same files).
-function Server:restart()
-  local again = start(self.command, self.config, self.directory, self.before)
-  for name, v in pairs(again) do self[name] = v end
-  servers[again], servers[self] = nil, true
-end
+function Server:restart() launch(self) end
 
 function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
@@ -215,6 +225,60 @@ function harness.dispatcher(options)
     options.settings or ""))
   return start("dispatcher", config, directory, options.before)
 end
+
+-- ---- stock look-alikes, and a network that does harm ----
+
+--- A dispatcher as stock ones are, its jobs simulated; options: those of
+-- stock.lua. Restarted, it listens on the same port.
+function harness.stock(options)
+  local directory = harness.directory()
+  local all = { journal = directory .. "/journal" }
+  for name, v in pairs(options or {}) do all[name] = v end
+  local stock = start_script("stock", directory, all)
+  stock.line = ("%s port=%d"):format(stock.line, stock.port)
+  return stock
+end
+
+--- A daemon as stock ones are: TLS 1.0, one call after the other.
+function harness.stock_daemon()
+  local directory = harness.directory()
+  local certificate, key, pin = harness.certificate(directory)
+  local daemon = start_script("stock_daemon", directory, { certificate = certificate, key = key })
+  daemon.pin, daemon.certificate = pin, certificate
+  return daemon
+end
+
+local Proxy = setmetatable({}, { __index = Server })
+Proxy.__index = Proxy
+
+--- A proxy in front of a server; its methods are described in spec/README.md.
+function harness.proxy(server)
+  local proxy = start_script("proxy", harness.directory(), { port = server.port }, Proxy)
+  local port = proxy.pipe:read "l":match "^told on 127%.0%.0%.1:(%d+)$"
+  proxy.control = assert(socket.connect("127.0.0.1", port))
+  proxy.control:setoption("tcp-nodelay", true)
+  proxy.control:settimeout(10)
+  return proxy
+end
+
+-- Returns when the proxy does as it was told: the rest of its answer.
+local function tell(proxy, command, options)
+  assert(proxy.control:send(("%s %s\n"):format(command, words.format(options or {}))))
+  local how, rest = assert(proxy.control:receive "*l"):match "^(%S+) (.*)$"
+  if how ~= "ok" then error(rest, 3) end
+  return rest
+end
+
+for _, name in ipairs{ "cut", "swallow", "stall", "corrupt", "delay", "split", "idle", "pass", "refuse", "listen",
+  "cut_all" } do
+  Proxy[name] = function(proxy, options) tell(proxy, name, options) end
+end
+
+--- The server that new connections go to.
+function Proxy:aim(server) tell(self, "aim", { port = server.port }) end
+
+--- { made, open, from_client, from_server }: connections, and bytes passed.
+function Proxy:count() return words.parse(tell(self, "count")) end
 
 -- ---- raw lines ----
 
