@@ -36,7 +36,7 @@ EMBEDDED = $(wildcard scripts/harp/*.lua) scripts/procedures/example.lua
 CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
-.PHONY: all demo check lint valgrind asan bench install clean help deps deps-test
+.PHONY: all demo check lint valgrind asan bench soak install clean help deps deps-test
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
@@ -71,6 +71,10 @@ asan: deps-test         ## the specs under AddressSanitizer and UBSan
 
 bench: all deps-test    ## figures: medians, and ratios to a bare program
 	spec/bench/bench $(BUILD)
+
+soak: all deps-test     ## a day's work in miniature: nothing may grow
+	$(BUILD)/harp --local --procedures spec/soak/procedures.lua \
+	    spec/soak/soak.lua
 
 install: all            ## into PREFIX (/usr/local)
 	install -D $(BUILD)/harp $(DESTDIR)$(PREFIX)/bin/harp

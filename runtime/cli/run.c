@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -108,6 +109,17 @@ static int check_output(void)
                   "is a disk full?");
 }
 
+/* Against stock dispatchers each request has a connection. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run_script(lua_State *L, const struct options *options, int argc,
                       char **argv)
 {
@@ -142,6 +154,7 @@ int cli_run(int argc, char **argv)
     stack_free_options(&options.stack);
     if (status != 0)
         return status - 1;
+    raise_file_limit();
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);

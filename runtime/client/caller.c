@@ -92,17 +92,28 @@ static void on_news(void *owner)
     request->notify(request->owner);
 }
 
+static double limit_of(const struct caller_request *request)
+{
+    return request->user.waits ? request->caller->patience.idle
+                               : request->caller->patience.reply;
+}
+
 static void on_silence(void *owner)
 {
     struct caller_request *request = owner;
-    char *name = endpoint_name(&request->caller->endpoint);
-    struct patience patience = request->caller->patience;
-    bool sent = connection_has_sent(request->connection, request->end);
+    double seconds = limit_of(request);
     struct harp_error error;
+    char *name;
+    bool sent;
 
+    if (!connection_was_open(request->connection, seconds)) {
+        watchdog_watch(request->watchdog, seconds);
+        return;
+    }
+    sent = connection_has_sent(request->connection, request->end);
+    name = endpoint_name(&request->caller->endpoint);
     error_set(&error, COMMUNICATION_ERROR, "timeout",
-              "%s: nothing came for %g s", name,
-              request->user.waits ? patience.idle : patience.reply);
+              "%s: nothing came for %g s", name, seconds);
     free(name);
     close_connection(request);
     fail(request, &error, sent);
@@ -111,18 +122,16 @@ static void on_silence(void *owner)
 static void open_own(struct caller_request *request, struct text line)
 {
     struct caller *caller = request->caller;
-    double seconds = request->user.waits ? caller->patience.idle
-                                         : caller->patience.reply;
 
     request->state = OWN;
     request->connection = connection_open(caller->net, &caller->endpoint,
                                           on_news, request);
     connection_send(request->connection, line);
     request->end = connection_position(request->connection);
-    if (seconds > 0) {
+    if (limit_of(request) > 0) {
         request->watchdog = watchdog_new(net_loop(caller->net), on_silence,
                                          request);
-        watchdog_watch(request->watchdog, seconds);
+        watchdog_watch(request->watchdog, limit_of(request));
     }
     buffer_free(&request->line);
 }

@@ -14,7 +14,6 @@
 #include "wire/request.h"
 
 #define QUIET 1000              /* ms; after it a connection is looked at */
-#define CONNECT_TIME 10.0       /* s; what an endpoint has when it says 0 */
 
 TAILQ_HEAD(channel_users, channel_user);
 
@@ -94,31 +93,39 @@ static void cut(struct channel *channel, const struct harp_error *error)
     drop(channel);
 }
 
+static void ping(struct channel *channel)
+{
+    struct request ping = {
+        .kind = REQUEST_GET_STATUS, .tagged = true,
+        .job_id = (char *)(uintptr_t)REQUEST_HELLO_ID,
+    };
+
+    channel->line.length = 0;
+    request_write(&ping, &channel->line);
+    connection_send(channel->connection, buffer_text(&channel->line));
+    channel->pinging = true;
+    watch(channel);
+}
+
 static void on_silence(void *owner)
 {
     struct channel *channel = owner;
+    double seconds = channel->patience.reply;
     struct harp_error error;
     char *name;
 
     if (channel->state == CHANNEL_OPEN && !channel->prompt
         && !channel->pinging) {
-        struct request ping = {
-            .kind = REQUEST_GET_STATUS, .tagged = true,
-            .job_id = (char *)(uintptr_t)REQUEST_HELLO_ID,
-        };
-
-        channel->line.length = 0;
-        request_write(&ping, &channel->line);
-        connection_send(channel->connection, buffer_text(&channel->line));
-        channel->pinging = true;
-        watch(channel);
-        return;
+        ping(channel);
+    } else if (!connection_was_open(channel->connection, seconds)) {
+        watchdog_watch(channel->watchdog, seconds);
+    } else {
+        name = endpoint_name(channel->endpoint);
+        error_set(&error, COMMUNICATION_ERROR, "timeout",
+                  "%s: no reply within %g s", name, seconds);
+        free(name);
+        cut(channel, &error);
     }
-    name = endpoint_name(channel->endpoint);
-    error_set(&error, COMMUNICATION_ERROR, "timeout",
-              "%s: no reply within %g s", name, channel->patience.reply);
-    free(name);
-    cut(channel, &error);
 }
 
 /* ---- greeting ---- */
@@ -175,7 +182,6 @@ static void on_notify(void *owner);
 
 static void greet(struct channel *channel)
 {
-    double connect = channel->endpoint->connect_timeout;
     struct request hello = {
         .kind = REQUEST_GET_STATUS,
         .job_id = (char *)(uintptr_t)REQUEST_HELLO_ID,
@@ -187,9 +193,7 @@ static void greet(struct channel *channel)
     channel->connection = connection_open(channel->net, channel->endpoint,
                                           on_notify, channel);
     connection_send(channel->connection, buffer_text(&channel->line));
-    if (channel->patience.reply > 0)
-        watchdog_watch(channel->watchdog, channel->patience.reply
-                       + (connect > 0 ? connect : CONNECT_TIME));
+    watchdog_watch(channel->watchdog, channel->patience.reply);
 }
 
 /* ---- replies ---- */

@@ -60,6 +60,10 @@ static void on_silence(void *owner)
 {
     struct server_call *call = owner;
 
+    if (!connection_was_open(call->connection, limit_of(call))) {
+        watchdog_watch(call->watchdog, limit_of(call));
+        return;
+    }
     call->late = true;
     call->notify(call->owner);
 }

@@ -27,8 +27,8 @@ struct server_call *server_call_start(struct net *net,
                                       void *owner);
 
 /*
- * From now on: `reply` until the call is accepted (connecting included),
- * `idle` between two answers after that. Then it fails with "timeout".
+ * From now on: `reply` until the call is accepted, `idle` between two answers
+ * after that. Then it fails with "timeout".
  */
 void server_call_limit(struct server_call *call, struct patience patience);
 

@@ -30,6 +30,7 @@ struct connection {
     enum connection_state state;
     struct line_reader input;
     struct buffer output;
+    uint64_t opened;            /* ms of the loop's clock */
     size_t output_start;        /* what is before it has left */
     uint64_t sent;              /* bytes that have left, in all */
     struct harp_error error;    /* why it ended */
@@ -229,9 +230,10 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = poll->data;
 
-    (void)status;
     (void)events;
     connection->again = false;
+    if (status < 0)             /* of a reset; libuv has stopped the poll */
+        connection->events = 0;
     move_bytes(connection);
     if (is_takeable(connection))
         connection->notify(connection->owner);
@@ -247,6 +249,7 @@ static void become_open(struct connection *connection)
                       &socket);
     connection->socket = socket;
     connection->state = OPEN;
+    connection->opened = uv_now(net_loop(connection->net));
     uv_poll_init(net_loop(connection->net), &connection->poll, socket);
     connection->poll.data = connection;
     connection->poll_made = true;
@@ -359,6 +362,14 @@ bool connection_look(struct connection *connection, struct harp_error *error)
         return true;
     *error = connection->error;
     return false;
+}
+
+bool connection_was_open(const struct connection *connection, double seconds)
+{
+    uint64_t now = uv_now(net_loop(connection->net));
+
+    return connection->state != CONNECTING
+        && (double)(now - connection->opened) >= seconds * 1e3;
 }
 
 void connection_set_idle(struct connection *connection, bool idle)

@@ -42,6 +42,12 @@ bool connection_has_sent(const struct connection *connection,
                          uint64_t position);
 
 /*
+ * Has it been open for so long? While it connects it has a limit of its own,
+ * which is not to be taken for silence.
+ */
+bool connection_was_open(const struct connection *connection, double seconds);
+
+/*
  * Looks at the socket, which the loop may not have done for a while. False
  * when the connection has ended; no notification comes for that then.
  */

@@ -44,7 +44,7 @@ end
 
 local function start_up()
   local times, ratios = {}, {}
-  for i = 1, 20 do
+  for i = 1, 50 do
     local lua = seconds "lua5.4 -e ''"
     times[i] = seconds(build .. "/harp -e ''")
     ratios[i] = times[i] / lua
@@ -52,28 +52,39 @@ local function start_up()
   print(("%-32s %9.1f ms   %19.2f of lua5.4"):format("start of harp -e ''", median(times) * 1e3, median(ratios)))
 end
 
+local function at_once(count, fn)
+  local list = {}
+  for i = 1, count do list[i] = i end
+  harp.map(list, fn, { concurrency = 100 })
+end
+
 local rpc = harp.caller()
 local host = rpc.localhost
 local job = host.return_immediate(1)
 job:get()
 
-compare("job:status(), one by one", 2000, function(count)
+local function pingpong() return bare("pingpong", 20000, 80, 170) end
+local function sync() return bare("sync", 300, os.tmpname()) end
+
+compare("job:status(), one by one", 5000, function(count)
   for _ = 1, count do job:status() end
-end, function() return bare("connect", 5000, 70, 160) end)
+end, pingpong)
+
+compare("job:status(), 100 at once", 20000, function(count)
+  at_once(count, function() job:status() end)
+end, pingpong)
 
 compare("submit, one by one", 300, function(count)
   for _ = 1, count do rpc:host("nowhere").f() end
-end, function() return bare("sync", 300, os.tmpname()) end)
+end, sync)
 
-compare("submit, 100 at once", 3000, function(count)
-  local list = {}
-  for i = 1, count do list[i] = i end
-  harp.map(list, function() rpc:host("nowhere").f() end, { concurrency = 100 })
-end, function() return bare("sync", 300, os.tmpname()) end)
+compare("submit, 100 at once", 5000, function(count)
+  at_once(count, function() rpc:host("nowhere").f() end)
+end, sync)
 
 compare("call and result, one by one", 100, function(count)
   for _ = 1, count do host.return_immediate(1):get() end
-end, function() return bare("connect", 5000, 70, 160) end)
+end, pingpong)
 
 local PACKETS = 200000
 local stream = host.count(PACKETS)

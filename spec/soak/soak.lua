@@ -1,0 +1,132 @@
+-- A day's work in miniature: thousands of jobs at once, then very many that
+-- are followed, cut and cancelled, and nothing that grows. Run by `make soak`:
+--
+--     build/harp --local spec/soak/soak.lua [FLIGHT [CHURN]]
+--
+-- FLIGHT jobs wait at the same time (default 10000), CHURN come and go
+-- (default 100000). Ends with "N passed, M failed".
+
+local harp = require "harp"
+
+local FLIGHT = math.tointeger(tonumber(arg[1] or 10000))
+local CHURN = math.tointeger(tonumber(arg[2] or 100000))
+local AT_ONCE = 40              -- of the churn
+
+local host = harp.caller().localhost
+local passed, failed = 0, 0
+
+local function check(good, what, ...)
+  print(("%-4s %s"):format(good and "ok" or "FAIL", what:format(...)))
+  if good then passed = passed + 1 else failed = failed + 1 end
+end
+
+-- ---- what a process holds ----
+
+local function resident()       -- KiB
+  for line in io.lines "/proc/self/status" do
+    local kib = line:match "^VmRSS:%s+(%d+)"
+    if kib then return math.tointeger(kib) end
+  end
+end
+
+local function descriptors()
+  local pipe = assert(io.popen "ls /proc/$PPID/fd | wc -l")
+  local count = pipe:read "n"
+  pipe:close()
+  return count
+end
+
+local function registry()
+  local count = 0
+  for _ in pairs(debug.getregistry()) do count = count + 1 end
+  return count
+end
+
+local function settle()
+  collectgarbage()
+  collectgarbage()
+  harp.sleep(0.2)
+  return { resident = resident(), lua = collectgarbage "count", descriptors = descriptors(), registry = registry() }
+end
+
+local function numbers(n)
+  local list = {}
+  for i = 1, n do list[i] = i end
+  return list
+end
+
+-- ---- thousands at once ----
+
+local function flight()
+  host.return_immediate(1):get()
+  local before, during, open = settle(), nil, nil
+  local waiting, right = 0, 0
+  local watch = harp.spawn(function()
+    while waiting < FLIGHT do harp.sleep(0.05) end
+    collectgarbage()
+    during, open = resident(), descriptors()
+  end)
+  harp.map(numbers(FLIGHT), function(i)
+    local job = host.after(1, i)
+    waiting = waiting + 1
+    if job:get() == i then right = right + 1 end
+  end)
+  watch:join()
+  check(right == FLIGHT, "%d jobs in flight, %d right", FLIGHT, right)
+  check(open <= before.descriptors, "%d descriptors, %d before", open, before.descriptors)
+  check(true, "%.2f KiB a waiting task", (during - before.resident) / FLIGHT)
+end
+
+-- ---- very many, one after the other ----
+
+local ways = {
+  function(i)                   -- followed to the end
+    local seen = 0
+    for n in host.count(3):follow{ since = 0 } do
+      seen = seen + 1
+      assert(n == seen)
+    end
+    assert(seen == 3, i)
+  end,
+  function()                    -- left in the middle, and cancelled
+    local job = host.count(1000, 0.01)
+    for _ in job:follow{ since = 0 } do break end
+    job:cancel()
+    assert(job:result{ wait = true } == harp.CALL_CANCELLED)
+  end,
+  function(i)                   -- waited for, in vain
+    local job = host.after(100, i)
+    local ok, failure = pcall(harp.timeout, 0.002, job.get, job)
+    assert(not ok and harp.is_error(failure, "TimeoutError"), tostring(failure))
+    job:cancel()
+  end,
+  function(i) assert(host.return_immediate(i):get()[1] == i) end,
+}
+
+local function churn(from, to)
+  local list = {}
+  for i = from, to do list[#list + 1] = i end
+  harp.map(list, function(i) ways[i % #ways + 1](i) end, { concurrency = AT_ONCE })
+end
+
+local function grows(name, before, after, slack)
+  check(after <= before * (1 + slack), "%s: %.0f after a tenth, %.0f at the end", name, before, after)
+end
+
+local function many()
+  local tenth = CHURN // 10
+  churn(1, tenth)
+  local before = settle()
+  churn(tenth + 1, CHURN)
+  local after = settle()
+  check(true, "%d jobs followed, cut and cancelled", CHURN)
+  grows("resident memory, KiB", before.resident, after.resident, 0.1)
+  grows("Lua's memory, KiB", before.lua, after.lua, 0.05)
+  grows("descriptors", before.descriptors, after.descriptors, 0)
+  grows("registry references", before.registry, after.registry, 0)
+end
+
+flight()
+many()
+print(("%d passed, %d failed"):format(passed, failed))
+os.exit(failed == 0, true)

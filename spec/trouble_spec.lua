@@ -1,0 +1,284 @@
+-- What a recipe sees when connections, dispatchers and peers fail it: nothing
+-- where that can be made good, else an error that says what is known.
+
+local harness = require "spec.support.harness"
+local harp = require "harp"
+local socket = require "socket"
+
+local function raised(fn, ...)
+  local ok, failure = pcall(fn, ...)
+  assert.is_false(ok)
+  return failure
+end
+
+local function elapsed(fn, ...)
+  local start = socket.gettime()
+  fn(...)
+  return socket.gettime() - start
+end
+
+describe("trouble:", function()
+  local daemon, dispatcher, proxy, rpc, host
+
+  setup(function()
+    daemon = harness.daemon()
+    dispatcher = harness.dispatcher{ daemon = daemon }
+    proxy = harness.proxy(dispatcher)
+  end)
+
+  teardown(harness.clean_up)
+
+  before_each(function()
+    proxy:pass()
+    proxy:listen()
+    rpc = harp.caller{ host = proxy.address, retry_for = 5 }
+    host = rpc.localhost
+  end)
+
+  local function numbers(iterator)
+    local seen = {}
+    for number, packet in iterator do
+      assert.equal(number + 1, packet.i)
+      seen[#seen + 1] = number
+    end
+    return seen
+  end
+
+  local function upto(n)
+    local list = {}
+    for i = 0, n - 1 do list[#list + 1] = i end
+    return list
+  end
+
+  describe("a followed stream", function()
+    it("cut at every byte yields every packet once, in order", function()
+      local job = host.count(6)
+      job:get()
+      proxy:pass()
+      local before = proxy:count().from_server
+      assert.same(upto(6), numbers(job:follow{ since = 0, numbered = true }))
+      local size = proxy:count().from_server - before
+      assert.is_true(size > 150)
+      for at = 0, size do
+        proxy:cut{ after = at, by = at % 2 == 0 and "fin" or "rst" }
+        assert.same(upto(6), numbers(job:follow{ since = 0, numbered = true }), "cut at " .. at)
+      end
+    end)
+
+    it("cut again and again while the job runs goes on where it was", function()
+      local job = host.count(40, 0.01)
+      local cutter = harp.spawn(function()
+        while true do
+          harp.sleep(0.05)
+          proxy:cut_all()
+        end
+      end)
+      assert.same(upto(40), numbers(job:follow{ since = 0, numbered = true }))
+      cutter:cancel()
+    end)
+
+    it("with `recent` is exact as well", function()
+      local job = host.count(6)
+      job:get()
+      for at = 0, 120 do
+        proxy:cut{ after = at }
+        assert.same({ 3, 4, 5 }, numbers(job:follow{ recent = 3, numbered = true }), "cut at " .. at)
+      end
+    end)
+
+    it("through a proxy that drops idle connections goes on, however long it is silent", function()
+      proxy:idle{ seconds = 0.3 }
+      local patient = harp.caller{ host = proxy.address, retry_for = 0.5 }
+      local job = patient.localhost.late(2)
+      assert.same({ 1 }, job:follow{ since = 0 }:all())
+      assert.equal(2, job:get())
+    end)
+
+    it("in single bytes, and delayed, is the same", function()
+      local job = host.count(20)
+      proxy:split{ size = 1 }
+      assert.same(upto(20), numbers(job:follow{ since = 0, numbered = true }))
+      proxy:pass()
+      proxy:delay{ seconds = 0.02 }
+      assert.same(upto(20), numbers(job:follow{ since = 0, numbered = true }))
+    end)
+
+    it("survives a dispatcher that is restarted, on another port even", function()
+      local mortal = harness.dispatcher{ daemon = daemon }
+      local way = harness.proxy(mortal)
+      local caller = harp.caller{ host = way.address, retry_for = 10 }
+      local queue = { queue = { test = "restart" } }
+      local running, queued = caller.localhost(queue).count(1000, 0.01), caller.localhost(queue).count(5)
+      local seen = {}
+      for number in running:follow{ since = 0, numbered = true } do
+        assert.equal(#seen, number)
+        seen[#seen + 1] = number
+        if number == 5 then
+          mortal:stop "KILL"
+          mortal:restart()
+          way:aim(mortal)
+        end
+      end
+      assert.equal("missing_result", running:result().type)
+      assert.equal(#seen, #running:stream():all())
+      assert.same(upto(5), numbers(queued:follow{ since = 0, numbered = true }))
+      mortal:stop()
+    end)
+
+    it("whose dispatcher stays away ends with a CommunicationError, with the job's id, after retry_for", function()
+      local job = host.count(1000, 0.01)
+      local failure
+      local seconds = elapsed(function()
+        failure = raised(function()
+          for number in job:follow{ since = 0, numbered = true, retry_for = 0.5 } do
+            if number == 3 then
+              proxy:refuse()
+              proxy:cut_all()
+            end
+          end
+        end)
+      end)
+      assert.same({ "CommunicationError", job:id() }, { failure.kind, failure.job })
+      assert.truthy(failure.message:find("gave up after 0.5", 1, true), failure.message)
+      assert.is_true(seconds > 0.45 and seconds < 3)
+      proxy:listen()
+      job:cancel()
+    end)
+
+    it("with retry_for = 0 fails at once", function()
+      local job = host.count(1000, 0.01)
+      local packets = job:follow{ since = 0, retry_for = 0 }
+      packets()
+      proxy:cut_all()
+      assert.equal("closed", raised(packets.all, packets).type)
+      job:cancel()
+    end)
+
+    it("that is corrupted is never handed on wrong", function()
+      local job = host.count(6)
+      job:get()
+      for at = 0, 60 do
+        proxy:corrupt{ at = at, byte = 0 }
+        local seen = {}
+        local ok, failure = pcall(function()
+          for number, packet in job:follow{ since = 0, numbered = true } do seen[#seen + 1] = { number, packet.i } end
+        end)
+        for i, pair in ipairs(seen) do assert.same({ i - 1, i }, pair) end
+        if not ok then assert.equal("CommunicationError", failure.kind) else assert.equal(6, #seen) end
+      end
+    end)
+  end)
+
+  describe("what waits or asks", function()
+    it("is asked again where its reply was cut off", function()
+      local job = host.sum(1, 2)
+      job:get()
+      for _, method in ipairs{ "get", "result", "procedure", "status" } do
+        for after = 0, 60, 7 do
+          proxy:cut_all()
+          proxy:cut{ after = after, times = 2 }
+          assert.truthy(job[method](job))
+        end
+      end
+    end)
+
+    it("waits on when the connection is lost in a wait", function()
+      local job = host.sleep(0.5)
+      local cutter = harp.spawn(function() harp.sleep(0.2) proxy:cut_all() end)
+      assert.equal("slept", job:get())
+      cutter:join()
+    end)
+
+    it("that a silent dispatcher does not answer is an error after reply_timeout and retry_for", function()
+      local short = harp.caller{ host = proxy.address, reply_timeout = 0.2, retry_for = 0.3 }
+      local job = host.sum(1, 2)
+      proxy:stall{ times = 100 }
+      local failure
+      local seconds = elapsed(function() failure = raised(function() short:job(job:id()):status() end) end)
+      assert.same({ "CommunicationError", "timeout", job:id() }, { failure.kind, failure.type, failure.job })
+      assert.is_true(seconds > 0.2 and seconds < 3)
+    end)
+
+    it("and waits on a dispatcher that fell silent finds that out after idle_timeout", function()
+      local short = harp.caller{ host = proxy.address, reply_timeout = 0.2, idle_timeout = 0.2, retry_for = 5 }
+      local job = short.localhost.sleep(1)
+      assert.equal("slept", job:get())                  -- silent, but there
+      job = short.localhost.sleep(0.5)
+      local hush = harp.spawn(function() harp.sleep(0.1) proxy:stall{ now = true, times = 1 } end)
+      assert.equal("slept", job:get())
+      hush:join()
+    end)
+
+    it("is told at once of an address that cannot be right, and waits for one that was", function()
+      local gone = harp.caller "127.0.0.1:1"
+      assert.is_true(elapsed(function() assert.equal("econnrefused", raised(gone.web01.sum, 1).type) end) < 1)
+      assert.equal("nxdomain", raised(function() harp.caller "nowhere.invalid":job "x":status() end).type)
+      assert.equal(3, host.sum(1, 2):get())
+      proxy:refuse{ seconds = 0.3 }
+      proxy:cut_all()
+      assert.equal(3, host.sum(1, 2):get())
+    end)
+  end)
+
+  describe("a submit", function()
+    local function runs(file)
+      local text = io.open(file) and harness.read(file) or ""
+      return select(2, text:gsub("\n", ""))
+    end
+
+    it("is never sent twice: its fate is unknown when the reply is lost", function()
+      local file = harness.directory() .. "/marks"
+      proxy:swallow{ lines = 1, times = 1 }     -- the reply to the hello passes
+      local failure = raised(host.mark, file, "once")
+      assert.same({ "CommunicationError", "unknown_outcome" }, { failure.kind, failure.type })
+      assert.truthy(failure.message:find "not known whether the call was accepted")
+      harness.eventually(function() return runs(file) == 1 end)
+      harp.sleep(0.2)
+      assert.equal(1, runs(file))
+    end)
+
+    it("that cannot have arrived is sent again, where the dispatcher was reached before", function()
+      assert.equal(3, host.sum(1, 2):get())
+      for _ = 1, 3 do
+        proxy:cut_all()
+        proxy:cut{ after = 0 }                  -- before the greeting
+        assert.equal(3, host.sum(1, 2):get())
+      end
+    end)
+
+    it("with a dedup key is safe to send again", function()
+      local file = harness.directory() .. "/marks"
+      for i = 1, 3 do
+        proxy:cut_all()
+        proxy:swallow{ lines = 1, times = 1 }
+        local job = host{ dedup = { key = { "mark", file, i } } }.mark(file, "once")
+        assert.is_true(job:is_duplicate())
+        assert.equal("once", job:get())
+        assert.equal(i, runs(file))
+      end
+    end)
+  end)
+
+  it("one connection is shared by all but streams", function()
+    harp.run(function()
+      local before = proxy:count().made
+      local own = harp.caller{ host = proxy.address }
+      local results = harp.map({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, function(i)
+        local job = own.localhost.sleep(0.1)
+        assert(job:result() == harp.CALL_NOT_FINISHED and job:status())
+        return job:get() .. i
+      end)
+      assert.equal("slept10", results[10])
+      assert.equal(1, proxy:count().made - before)
+      assert.equal(2, #own.localhost.count(2):follow{ since = 0 }:all())
+      assert.equal(2, proxy:count().made - before)
+    end)
+  end)
+
+  it("a script ends although its shared connection is open", function()
+    local output, errors, code = harness.harp("-", ([[
+      local rpc = require "harp".caller(%q)
+      print(rpc.localhost.sum(1, 2):get())]]):format(proxy.address))
+    assert.same({ "3\n", "", 0 }, { output, errors, code })
+  end)
+end)
