@@ -293,6 +293,111 @@ describe("the dispatcher's extensions:", function()
     end)
   end)
 
+  describe("dedup", function()
+    local serial = 0
+
+    -- A key that was never used.
+    local function fresh()
+      serial = serial + 1
+      return { test = serial, run = harp.array{ 1, "é" } }
+    end
+
+    local function once(key, window, procedure)
+      return call(procedure or "sum", { 1, 2 }, { dedup = { key = key, window = window } })
+    end
+
+    it("gives the job of the same key instead of a new one", function()
+      local line, key = open(), fresh()
+      local first = line:ask(once(key, 60))
+      assert.same({ harpcaller = 1, job_id = first.job_id }, first)
+      local second = line:ask(once(key, 60, "echo"))
+      assert.same({ harpcaller = 1, job_id = first.job_id, duplicate = true }, second)
+      assert.same({ result = 3 }, line:outcome(first.job_id))
+      assert.equal("sum", line:ask{ get_status = first.job_id }.call.procedure)
+      assert.is_true(line:ask(once(key, 60)).duplicate)       -- though it has ended
+      assert.is_nil(line:ask(once(fresh(), 60)).duplicate)
+      assert.is_nil(line:ask(call("sum", { 1, 2 })).duplicate)
+      local lines = ask(dispatcher, encode(once(key, 60)))
+      assert.same({ ('{"harpcaller":1,"job_id":"%s","duplicate":true}'):format(first.job_id) }, lines)
+    end)
+
+    it("knows a key by its value, of any kind", function()
+      local line = open()
+      local function job(key)
+        line:send(('{"harpcaller":1,"host":"localhost","procedure":"sum","arguments":[1,1],"tag":1,' ..
+          '"dedup":{"key":%s,"window":60}}\n'):format(key))
+        return line:receive().job_id
+      end
+      local one = job '{"a":1,"b":[true,"x"]}'
+      assert.equal(one, job '{ "b" : [ true , "\\u0078" ] , "a":1}')
+      local ids = { [one] = true }
+      for _, key in ipairs{ '{"a":1,"b":[true,"y"]}', '"x"', '"1"', "1", "null", "false", "[]", "{}" } do
+        local id = job(key)
+        assert.is_nil(ids[id])
+        ids[id] = true
+        assert.equal(id, job(key))
+      end
+    end)
+
+    it("looks back as far as the later one asks", function()
+      local line, key = open(), fresh()
+      local first = line:ask(once(key, 60)).job_id
+      socket.sleep(0.3)
+      local second = line:ask(once(key, 0.2))
+      assert.is_nil(second.duplicate)
+      assert.not_equal(first, second.job_id)
+      assert.equal(second.job_id, line:ask(once(key, 60)).job_id)
+    end)
+
+    it("is exact among requests that come at once", function()
+      local line, key, text = open(), fresh(), {}
+      for i = 1, 50 do
+        local fields = once(key, 60)
+        fields.tag = i
+        text[i] = encode(fields)
+      end
+      local other = open()
+      other:send(text[1]:rep(1))
+      line:send(table.concat(text))
+      local id, fresh_ones = other:receive(), 0
+      if not id.duplicate then fresh_ones = 1 end
+      for i = 1, 50 do
+        local reply = line:answer(i)
+        assert.equal(id.job_id, reply.job_id)
+        if not reply.duplicate then fresh_ones = fresh_ones + 1 end
+      end
+      assert.equal(1, fresh_ones)
+    end)
+
+    it("outlives a kill -9", function()
+      local mortal = harness.dispatcher{ daemon = daemon }
+      local key = fresh()
+      local first = open(mortal):ask(once(key, 60)).job_id
+      mortal:stop "KILL"
+      mortal:restart()
+      assert.same({ harpcaller = 1, job_id = first, duplicate = true }, open(mortal):ask(once(key, 60)))
+      mortal:stop()
+    end)
+  end)
+
+  -- spec/data/schema1.db has a job that ended, with a packet, and one that waits in a queue.
+  describe("a database of schema 1", function()
+    it("is brought up to date, with all that is in it", function()
+      local old = harness.dispatcher{ daemon = daemon }
+      assert.equal(0, old:stop())
+      harness.write(old.directory .. "/dispatcher.db", harness.read "spec/data/schema1.db")
+      old:restart()
+      local line = open(old)
+      assert.same({ result = "kept" }, line:outcome "11111111-1111-4111-8111-111111111111")
+      assert.same({ packet = 0, data = 1 }, line:ask{ read_stream = "11111111-1111-4111-8111-111111111111" })
+      assert.same({ result = "kept", tag = line.tag }, line:receive())
+      assert.same({ result = 5 }, line:outcome "22222222-2222-4222-8222-222222222222")
+      local fields = call("sum", { 1, 2 }, { dedup = { key = 1, window = 60 } })
+      assert.equal(line:ask(fields).job_id, line:ask(fields).job_id)
+      assert.equal(0, old:stop())
+    end)
+  end)
+
   describe("a client that does not read", function()
     it("costs little, and has its replies when it does", function()
       local line = open()

@@ -19,6 +19,9 @@ static const char *const steps[] = {
     "CREATE TABLE packet ("
     " job INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL,"
     " data TEXT NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;",
+
+    "ALTER TABLE job ADD COLUMN dedup TEXT;"
+    "CREATE INDEX job_dedup ON job (dedup, submit) WHERE dedup IS NOT NULL;",
 };
 
 #define VERSION ((int)(sizeof steps / sizeof *steps))

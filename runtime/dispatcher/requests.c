@@ -21,6 +21,10 @@ static void answer_error(struct exchange *exchange,
 
 /* ---- submit ---- */
 
+/*
+ * The job begins even when its client is gone by now: it was promised to the
+ * store. Its id is in the request, where the others have theirs.
+ */
 static void begin(struct exchange *exchange, int64_t number)
 {
     const struct request *call = &exchange->request;
@@ -30,23 +34,23 @@ static void begin(struct exchange *exchange, int64_t number)
     job_begin(exchange->parts, number, call->job_id, call);
 }
 
-/*
- * The job begins even when its client is gone by now: it was promised to the
- * store. Its id is in the request, where the others have theirs.
- */
 static void on_added(void *owner, const struct store_answer *answer)
 {
     struct exchange *exchange = owner;
-    struct parts *parts = exchange->parts;
+    const char *duplicate = answer->duplicate;
 
-    if (!answer->error && !parts->stopping)
+    if (duplicate)
+        log_info("job=%s submitted again", duplicate);
+    else if (!answer->error && !exchange->parts->stopping)
         begin(exchange, answer->number);
     if (!exchange_resume(exchange))
         return;
     if (answer->error) {
         answer_error(exchange, answer->error);
     } else {
-        reply_job_id(&exchange->lines, exchange->request.job_id, false);
+        reply_job_id(&exchange->lines,
+                     duplicate ? duplicate : exchange->request.job_id,
+                     duplicate != NULL);
         exchange_answer(exchange, &exchange->lines);
     }
 }

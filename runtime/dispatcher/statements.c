@@ -1,5 +1,6 @@
 #include "dispatcher/statements.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -15,7 +16,7 @@
     "max_exec_time"
 
 enum statement {
-    BEGIN, COMMIT, ROLLBACK, INSERT_JOB, SET_START, SELECT_CALL,
+    BEGIN, COMMIT, ROLLBACK, SELECT_DUPLICATE, INSERT_JOB, SET_START, SELECT_CALL,
     INSERT_PACKET, SET_END, SELECT_STATUS, SELECT_OUTCOME, COUNT_PACKETS,
     SELECT_PACKETS, STATEMENTS
 };
@@ -24,9 +25,12 @@ static const char *const texts[STATEMENTS] = {
     [BEGIN] = "BEGIN",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [SELECT_DUPLICATE] =
+        "SELECT id FROM job WHERE dedup = ? AND submit >= ?"
+        " ORDER BY submit DESC LIMIT 1",
     [INSERT_JOB] =
-        "INSERT INTO job (" CALL_COLUMNS ", id, submit)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO job (" CALL_COLUMNS ", id, submit, dedup)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [SET_START] =
         "UPDATE job SET start = ?2 WHERE seq = ?1 AND end IS NULL",
     [SELECT_CALL] = "SELECT " CALL_COLUMNS " FROM job WHERE seq = ?",
@@ -179,18 +183,53 @@ static sqlite3_stmt *use(struct statements *statements, enum statement which)
     return statement;
 }
 
-static int add_job(struct statements *statements,
-                   struct operation *operation)
+/* In the transaction of the insert: so two in it are one job too. */
+static int find_duplicate(struct statements *statements,
+                          struct operation *operation, double time)
+{
+    const struct request *call = operation->call;
+    sqlite3_stmt *select;
+    int status;
+
+    if (!call->dedup_key)
+        return SQLITE_DONE;
+    select = use(statements, SELECT_DUPLICATE);
+    bind_text(select, 1, call->dedup_key);
+    sqlite3_bind_double(select, 2, time - call->dedup_window);
+    status = sqlite3_step(select);
+    if (status == SQLITE_ROW) {
+        snprintf(operation->duplicate, JOB_ID_SIZE, "%s",
+                 column_string(select, 0));
+        operation->answer.duplicate = operation->duplicate;
+        status = SQLITE_DONE;
+    }
+    sqlite3_reset(select);
+    return status;
+}
+
+static int insert_job(struct statements *statements,
+                      struct operation *operation, double time)
 {
     sqlite3_stmt *insert = use(statements, INSERT_JOB);
     int status;
 
     bind_call(insert, operation->call);
     bind_text(insert, 9, operation->id);
-    sqlite3_bind_double(insert, 10, now());
+    sqlite3_bind_double(insert, 10, time);
+    bind_text(insert, 11, operation->call->dedup_key);
     status = sqlite3_step(insert);
     operation->answer.number = sqlite3_last_insert_rowid(statements->database);
     return status;
+}
+
+static int add_job(struct statements *statements, struct operation *operation)
+{
+    double time = now();
+    int status = find_duplicate(statements, operation, time);
+
+    if (status != SQLITE_DONE || operation->answer.duplicate)
+        return status;
+    return insert_job(statements, operation, time);
 }
 
 static int start_job(struct statements *statements,

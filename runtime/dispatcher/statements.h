@@ -33,6 +33,7 @@ struct operation {
     bool hopeless;              /* to fail without being run */
 
     struct store_answer answer; /* and what it points to: */
+    char duplicate[JOB_ID_SIZE];
     struct store_job found;
     struct request *found_call;
 };

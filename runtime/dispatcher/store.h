@@ -42,6 +42,7 @@ struct store_answer {
     const struct harp_error *error;     /* NULL when all went well */
     bool found;                         /* the job is there */
     int64_t number;                     /* of the job, in the store */
+    const char *duplicate;              /* id of the job that was there */
     const struct store_job *job;        /* NULL when it is not there */
     int64_t next;                       /* of a page: behind its last packet */
     bool complete;                      /* with the last one there is */
@@ -81,7 +82,11 @@ int store_recover(struct store *store, struct text outcome,
 
 /* ---- writing: texts are copied ---- */
 
-/* The call is the owner's until the completion, which tells the number. */
+/*
+ * The call is the owner's until the completion, which tells the number or, if
+ * the call has a dedup key that a job of its window has too, that job's id:
+ * nothing is added then.
+ */
 void store_add_job(struct store *store, const char *id,
                    const struct request *call,
                    struct store_completion completion);
