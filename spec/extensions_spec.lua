@@ -380,6 +380,38 @@ describe("the dispatcher's extensions:", function()
     end)
   end)
 
+  describe("timestamps", function()
+    it("tell when each packet came, in both kinds of streams", function()
+      local line, before = open(), socket.gettime()
+      local id = line:submit("count", { 5, 0.05 })
+      line:outcome(id)
+      for _, operation in ipairs{ "follow_stream", "read_stream" } do
+        local tag, last = line:start{ [operation] = id, since = 0, timestamps = true }, before
+        for i = 1, 5 do
+          local reply = line:answer(tag)
+          assert.equal(i, reply.data.i)
+          assert.equal("float", math.type(reply.time))
+          assert.is_true(reply.time > last + (i > 1 and 0.02 or 0) and reply.time < socket.gettime())
+          last = reply.time
+        end
+        assert.same({ result = { msg = "end" } }, line:answer(tag))
+      end
+    end)
+
+    it("come only when they are asked for", function()
+      local line = open()
+      local id = line:submit("count", { 1 })
+      line:outcome(id)
+      for _, timestamps in ipairs{ false, harp.null } do
+        local tag = line:start{ read_stream = id, timestamps = timestamps ~= harp.null and timestamps or nil }
+        assert.same({ packet = 0, data = { i = 1 } }, line:answer(tag))
+        assert.truthy(line:answer(tag).result)
+      end
+      local lines = ask(dispatcher, ('{"harpcaller":1,"read_stream":"%s","timestamps":true}\n'):format(id))
+      assert.truthy(lines[1]:find '^{"packet":0,"data":{"i":1},"time":%d+%.%d+}$')
+    end)
+  end)
+
   -- spec/data/schema1.db has a job that ended, with a packet, and one that waits in a queue.
   describe("a database of schema 1", function()
     it("is brought up to date, with all that is in it", function()

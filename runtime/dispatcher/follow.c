@@ -65,7 +65,8 @@ static void on_packet(void *owner, const struct store_packet *packet)
 {
     struct exchange *exchange = owner;
 
-    reply_packet(&exchange->lines, packet->number, packet->data, 0);
+    reply_packet(&exchange->lines, packet->number, packet->data,
+                 exchange->request.timestamps ? packet->time : 0);
 }
 
 static void take_page(struct exchange *exchange,

@@ -43,7 +43,7 @@ static const char *const texts[STATEMENTS] = {
     [SELECT_OUTCOME] = "SELECT seq, outcome FROM job WHERE id = ?",
     [COUNT_PACKETS] = "SELECT max(number) + 1 FROM packet WHERE job = ?",
     [SELECT_PACKETS] =
-        "SELECT number, data FROM packet WHERE job = ? AND number >= ?"
+        "SELECT number, data, time FROM packet WHERE job = ? AND number >= ?"
         " ORDER BY number LIMIT ?",
 };
 
@@ -343,8 +343,10 @@ static int read_packets(struct statements *statements,
     sqlite3_bind_int64(select, 3, PAGE_ROWS);
     while (bytes < PAGE_BYTES
            && (status = sqlite3_step(select)) == SQLITE_ROW) {
-        struct store_packet packet = { sqlite3_column_int64(select, 0),
-                                       column_text(select, 1) };
+        struct store_packet packet = {
+            sqlite3_column_int64(select, 0), column_text(select, 1),
+            sqlite3_column_double(select, 2)
+        };
 
         operation->each_packet(operation->completion.owner, &packet);
         operation->answer.next = packet.number + 1;

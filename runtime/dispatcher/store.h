@@ -35,6 +35,7 @@ struct store_job {
 struct store_packet {
     int64_t number;
     struct text data;
+    double time;                /* when it was stored; unix seconds */
 };
 
 /* What an operation came to; valid during the completion. */
