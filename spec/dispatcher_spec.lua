@@ -127,6 +127,15 @@ describe("the dispatcher", function()
       assert.same({ nil, 0 }, { numbers{ follow_stream = id } })
     end)
 
+    it("that are still to come, when nothing else is asked for", function()
+      local id = submit("count", { 20, 0.05 })
+      eventually(function() return #select(2, request{ read_stream = id }) > 3 end)
+      local _, lines = request{ follow_stream = id }
+      assert.is_true(#lines > 5 and #lines < 20)
+      for i = 1, #lines - 1 do assert.equal(20 - #lines + i, lines[i].packet) end
+      assert.same({ result = { msg = "end" } }, lines[#lines])
+    end)
+
     it("that are there, and says so when more may come", function()
       local id = submit("count", { 3, 0.2 })
       eventually(function()
@@ -244,7 +253,7 @@ describe("the dispatcher", function()
   end)
 
   describe("answers a malformed request with an error, and stays up:", function()
-    local id = "00000000-0000-0000-0000-000000000000"
+    local id = "00000000-0000-4000-8000-000000000000"
     local malformed = {
       parse_error = {
         "", "   ", "x", "{", '{"harpcaller":1', "{]", '{"a":"\xff"}', '{"a":"\\ud800"}', "{'a':1}", "\0",

@@ -14,6 +14,7 @@
 #include "dispatcher/parts.h"
 #include "dispatcher/session.h"
 #include "dispatcher/store.h"
+#include "dispatcher/turn.h"
 #include "host/config.h"
 #include "net/endpoint.h"
 #include "net/listen.h"
@@ -129,8 +130,10 @@ struct dispatcher *dispatcher_new(const char *config,
     struct parts *parts = &dispatcher->parts;
 
     LIST_INIT(&parts->sessions);
+    TAILQ_INIT(&parts->touched);
     set_limits(parts);
     uv_loop_init(&parts->loop);
+    turn_start(parts);
     parts->net = net_new(&parts->loop);
     if (read_config(dispatcher, config, error) == 0)
         parts->store = store_open(&parts->loop, dispatcher->database, error);
@@ -207,6 +210,9 @@ void dispatcher_free(struct dispatcher *dispatcher)
     struct parts *parts = &dispatcher->parts;
 
     parts->stopping = true;
+    if (parts->store)
+        store_end(parts->store);
+    turn_end(parts);
     store_close(parts->store);
     session_close_all(parts);
     job_free_all(parts);

@@ -4,9 +4,9 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "dispatcher/exchange.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
-#include "dispatcher/session.h"
 #include "dispatcher/store.h"
 #include "wire/reply.h"
 #include "wire/request.h"
@@ -40,9 +40,10 @@ static void wait_for(struct exchange *exchange, struct job *job)
 }
 
 /* All that the store has was sent, and the job has not ended. */
-static void caught_up(struct exchange *exchange, struct buffer *lines)
+static void caught_up(struct exchange *exchange)
 {
     struct job *job = job_find(exchange->parts, exchange->request.job_id);
+    struct buffer *lines = &exchange->lines;
 
     if (!is_patient(exchange)) {
         if (wants_packets(exchange))
@@ -52,7 +53,6 @@ static void caught_up(struct exchange *exchange, struct buffer *lines)
         exchange_answer(exchange, lines);
     } else if (!job) {
         /* Its outcome could not be stored. */
-        buffer_free(lines);
         exchange_answer_error(exchange, "missing_result",
                               "the job's outcome was lost");
     } else {
@@ -61,30 +61,25 @@ static void caught_up(struct exchange *exchange, struct buffer *lines)
     }
 }
 
-static void add_packets(struct exchange *exchange,
-                        const struct store_answer *page,
-                        struct buffer *lines)
+static void on_packet(void *owner, const struct store_packet *packet)
 {
-    for (size_t i = 0; i < page->count; i++) {
-        reply_packet(lines, page->packets[i].number, page->packets[i].data,
-                     0);
-        exchange->follower.since = page->packets[i].number + 1;
-    }
+    struct exchange *exchange = owner;
+
+    reply_packet(&exchange->lines, packet->number, packet->data,
+                 exchange->request.timestamps ? packet->time : 0);
 }
 
 static void take_page(struct exchange *exchange,
                       const struct store_answer *page)
 {
-    struct buffer lines = { 0 };
-
-    add_packets(exchange, page, &lines);
+    exchange->follower.since = page->next;
     if (page->complete && page->outcome.length) {
-        reply_line(&lines, page->outcome);
-        exchange_answer(exchange, &lines);
+        reply_line(&exchange->lines, page->outcome);
+        exchange_answer(exchange, &exchange->lines);
     } else if (page->complete) {
-        caught_up(exchange, &lines);
+        caught_up(exchange);
     } else {
-        exchange_send(exchange, &lines);
+        exchange_send(exchange, &exchange->lines);
         read_on(exchange);
     }
 }
@@ -105,19 +100,19 @@ static void on_page(void *owner, const struct store_answer *answer)
         take_page(exchange, answer);
 }
 
-/* Asks for the next page, or leaves it until the client has read. */
+static void ask_for_page(struct exchange *exchange)
+{
+    int64_t since = exchange->follower.since;
+    bool unknown = since < 0 && wants_packets(exchange);
+
+    store_read_page(exchange->parts->store, exchange->request.job_id, since,
+                    unknown ? exchange->request.recent : -1, on_packet,
+                    (struct store_completion){ on_page, exchange });
+}
+
 static void read_on(struct exchange *exchange)
 {
-    struct follower *follower = &exchange->follower;
-    bool unknown = follower->since < 0 && wants_packets(exchange);
-
-    follower->congested = exchange_is_congested(exchange);
-    if (follower->congested)
-        return;
-    exchange->pending = true;
-    store_read_page(exchange->parts->store, exchange->request.job_id,
-                    follower->since, unknown ? exchange->request.recent : -1,
-                    (struct store_completion){ on_page, exchange });
+    exchange_read(exchange, ask_for_page);
 }
 
 void follow_start(struct exchange *exchange)
@@ -131,12 +126,6 @@ void follow_start(struct exchange *exchange)
 void follow_abandon(struct exchange *exchange)
 {
     stop_waiting(&exchange->follower);
-}
-
-void follow_drained(struct exchange *exchange)
-{
-    if (exchange->follower.congested)
-        read_on(exchange);
 }
 
 void follow_wake(struct job *job)

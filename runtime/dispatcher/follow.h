@@ -1,7 +1,7 @@
 /*
  * Followers: the one way that results and packets go to clients. A follower
- * reads pages from the store at its own pace, a cursor of its own in hand,
- * and waits for the job when it has seen all there is. get_result follows
+ * reads pages from the store at its client's pace, a cursor of its own in
+ * hand, and waits for the job when it has seen all there is. get_result follows
  * without looking at packets; read_stream does not wait.
  */
 #ifndef HARP_DISPATCHER_FOLLOW_H
@@ -19,17 +19,13 @@ struct follower {
     struct job *job;            /* NULL while it does not */
     struct exchange *exchange;
     int64_t since;              /* the next packet; -1: not known, or none */
-    bool congested;             /* its client has a lot to read */
 };
 
 /* Answers the exchange's request, one of get_result and the streams. */
 void follow_start(struct exchange *exchange);
 
-/* The client is gone. */
+/* It is answered, or nobody wants it any more. */
 void follow_abandon(struct exchange *exchange);
-
-/* The client has read what it was sent. */
-void follow_drained(struct exchange *exchange);
 
 /* A job's packets are on disk; its outcome is. */
 void follow_wake(struct job *job);

@@ -13,6 +13,8 @@ struct store;
 
 struct parts {
     uv_loop_t loop;
+    uv_prepare_t turn;          /* before the loop waits… */
+    uv_idle_t more;             /* …if it does: not when there is more */
     struct net *net;
     struct store *store;
     struct hosts *hosts;
@@ -21,6 +23,7 @@ struct parts {
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
     LIST_HEAD(sessions, session) sessions;
+    TAILQ_HEAD(touched, session) touched;   /* to be flushed in this turn */
     size_t clients;             /* connections, closing ones included */
     size_t most_clients;
     uv_stream_t *waiting;       /* the listener, when one too many is there */

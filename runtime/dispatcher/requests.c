@@ -4,11 +4,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatcher/exchange.h"
 #include "dispatcher/follow.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/queue.h"
-#include "dispatcher/session.h"
 #include "dispatcher/store.h"
 #include "wire/json.h"
 #include "wire/reply.h"
@@ -25,27 +25,34 @@ static void answer_error(struct exchange *exchange,
  * The job begins even when its client is gone by now: it was promised to the
  * store. Its id is in the request, where the others have theirs.
  */
+static void begin(struct exchange *exchange, int64_t number)
+{
+    const struct request *call = &exchange->request;
+
+    log_info("job=%s submitted host=%s procedure=%s", call->job_id,
+             call->host, call->procedure);
+    job_begin(exchange->parts, number, call->job_id, call);
+}
+
 static void on_added(void *owner, const struct store_answer *answer)
 {
     struct exchange *exchange = owner;
-    struct parts *parts = exchange->parts;
-    struct buffer reply = { 0 };
+    const char *duplicate = answer->duplicate;
 
-    if (!answer->error && !parts->stopping) {
-        log_info("job=%s submitted host=%s procedure=%s",
-                 exchange->request.job_id, exchange->request.host,
-                 exchange->request.procedure);
-        job_begin(parts, answer->job, exchange->request.job_id,
-                  &exchange->request);
-    }
-    if (!exchange->session || answer->error) {
-        if (exchange_resume(exchange))
-            answer_error(exchange, answer->error);
+    if (duplicate)
+        log_info("job=%s submitted again", duplicate);
+    else if (!answer->error && !exchange->parts->stopping)
+        begin(exchange, answer->number);
+    if (!exchange_resume(exchange))
         return;
+    if (answer->error) {
+        answer_error(exchange, answer->error);
+    } else {
+        reply_job_id(&exchange->lines,
+                     duplicate ? duplicate : exchange->request.job_id,
+                     duplicate != NULL);
+        exchange_answer(exchange, &exchange->lines);
     }
-    exchange_resume(exchange);
-    reply_job_id(&reply, exchange->request.job_id, false);
-    exchange_answer(exchange, &reply);
 }
 
 static void submit(struct exchange *exchange)
@@ -55,7 +62,7 @@ static void submit(struct exchange *exchange)
     job_make_id(id);
     exchange->request.job_id = memory_string(id);
     queue_adopt(exchange->parts, &exchange->request);
-    exchange->pending = true;
+    exchange_suspend(exchange);
     store_add_job(exchange->parts->store, id, &exchange->request,
                   (struct store_completion){ on_added, exchange });
 }
@@ -64,10 +71,8 @@ static void submit(struct exchange *exchange)
 
 static void answer_cancelled(struct exchange *exchange, bool cancelled)
 {
-    struct buffer reply = { 0 };
-
-    reply_cancelled(&reply, cancelled);
-    exchange_answer(exchange, &reply);
+    reply_cancelled(&exchange->lines, cancelled);
+    exchange_answer(exchange, &exchange->lines);
 }
 
 static void on_cancelled(void *owner, const struct store_answer *answer)
@@ -94,7 +99,7 @@ static void cancel(struct exchange *exchange)
     outcome_cancelled(&outcome);
     job_end(job, buffer_text(&outcome));
     buffer_free(&outcome);
-    exchange->pending = true;
+    exchange_suspend(exchange);
     store_sync(exchange->parts->store,
                (struct store_completion){ on_cancelled, exchange });
 }
@@ -109,47 +114,62 @@ static void add_time(struct buffer *reply, const char *name, double time)
         buffer_printf(reply, "\"%s\":null", name);
 }
 
-static void write_status(struct buffer *reply,
-                         const struct store_answer *answer)
+static void write_status(struct buffer *reply, const struct store_job *job)
 {
-    const struct request *call = answer->call;
+    const struct request *call = job->call;
 
     buffer_add_string(reply, "{\"call\":{\"procedure\":");
     json_write_string(reply, text_of(call->procedure));
     buffer_printf(reply, ",\"arguments\":%s,\"host\":", call->arguments);
     json_write_string(reply, text_of(call->host));
     buffer_add_string(reply, "},\"time\":{");
-    add_time(reply, "submit", answer->submit);
+    add_time(reply, "submit", job->submit);
     buffer_add_string(reply, ",");
-    add_time(reply, "start", answer->start);
+    add_time(reply, "start", job->start);
     buffer_add_string(reply, ",");
-    add_time(reply, "end", answer->end);
+    add_time(reply, "end", job->end);
     buffer_printf(reply, "},\"info\":%s}\n", call->info ? call->info : "null");
 }
 
 static void on_status(void *owner, const struct store_answer *answer)
 {
     struct exchange *exchange = owner;
-    struct buffer reply = { 0 };
 
     if (!exchange_resume(exchange))
         return;
     if (answer->error) {
         answer_error(exchange, answer->error);
-    } else if (!answer->found) {
+    } else if (!answer->job) {
         exchange_answer_error(exchange, "invalid_jobid",
                               "there is no job of that id");
     } else {
-        write_status(&reply, answer);
-        exchange_answer(exchange, &reply);
+        write_status(&exchange->lines, answer->job);
+        exchange_answer(exchange, &exchange->lines);
     }
+}
+
+static void ask_for_status(struct exchange *exchange)
+{
+    store_read_status(exchange->parts->store, exchange->request.job_id,
+                      (struct store_completion){ on_status, exchange });
 }
 
 static void status(struct exchange *exchange)
 {
-    exchange->pending = true;
-    store_read_status(exchange->parts->store, exchange->request.job_id,
-                      (struct store_completion){ on_status, exchange });
+    if (!request_is_hello(&exchange->request)) {
+        exchange_read(exchange, ask_for_status);
+        return;
+    }
+    reply_hello(&exchange->lines);
+    exchange_answer(exchange, &exchange->lines);
+}
+
+/* ---- forget ---- */
+
+static void forget(struct exchange *exchange)
+{
+    exchange_forget(exchange, exchange->request.forget);
+    exchange_end(exchange);
 }
 
 /* ---- all of them ---- */
@@ -161,6 +181,7 @@ static void (*const handlers[])(struct exchange *exchange) = {
     [REQUEST_GET_RESULT] = follow_start,
     [REQUEST_FOLLOW_STREAM] = follow_start,
     [REQUEST_READ_STREAM] = follow_start,
+    [REQUEST_FORGET] = forget,
 };
 
 void requests_serve(struct exchange *exchange)

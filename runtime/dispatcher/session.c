@@ -3,17 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "dispatcher/exchange.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/requests.h"
 #include "wire/line.h"
 #include "wire/reply.h"
 
-#define READ_SIZE 4096
+#define READ_SIZE 16384
 #define REQUEST_LIMIT (1 << 20) /* bytes (protocol §1) */
 #define CONGESTED (1 << 16)     /* bytes a client has yet to read */
-#define REQUEST_TIME 60000      /* ms for a request to arrive */
+#define ROOM_KEPT (1 << 15)     /* bytes of a buffer that stay when it is empty */
+#define REQUEST_TIME 60000      /* ms for the first request to arrive */
 #define LINGER_TIME 2000        /* ms for the client's end, once all is sent */
 #define KEEPALIVE 60            /* seconds before a silent peer is probed */
 
@@ -21,8 +24,11 @@ enum session_state { READING, ANSWERING, LINGERING };
 
 struct session {
     LIST_ENTRY(session) link;
+    TAILQ_ENTRY(session) turn;  /* among those that are touched */
+    bool touched;
     struct parts *parts;
     enum session_state state;
+    bool receiving;             /* libuv reads from it */
     union {
         uv_stream_t stream;
         uv_tcp_t tcp;
@@ -32,7 +38,8 @@ struct session {
     uv_timer_t timer;
     uv_shutdown_t shutdown;
     struct line_reader input;
-    LIST_HEAD(exchanges, exchange) exchanges;
+    struct buffer output;       /* of this turn */
+    struct exchanges exchanges;
     int handles;                /* that are not closed yet */
 };
 
@@ -54,33 +61,30 @@ static void on_closed(uv_handle_t *handle)
     if (--session->handles > 0)
         return;
     line_free(&session->input);
+    buffer_free(&session->output);
     session->parts->clients--;
     accept_waiting(session->parts);
     free(session);
 }
 
-static void free_exchange(struct exchange *exchange)
+static void untouch(struct session *session)
 {
-    request_free(&exchange->request);
-    free(exchange);
+    if (session->touched)
+        TAILQ_REMOVE(&session->parts->touched, session, turn);
+    session->touched = false;
 }
 
-/* Takes the exchange from its session; it goes when the store is done. */
-static void release(struct exchange *exchange)
+static bool is_closing(const struct session *session)
 {
-    follow_abandon(exchange);
-    LIST_REMOVE(exchange, link);
-    exchange->session = NULL;
-    if (!exchange->pending)
-        free_exchange(exchange);
+    return uv_is_closing(&session->peer.handle);
 }
 
 static void session_close(struct session *session)
 {
-    if (uv_is_closing(&session->peer.handle))
+    if (is_closing(session))
         return;
-    while (!LIST_EMPTY(&session->exchanges))
-        release(LIST_FIRST(&session->exchanges));
+    exchanges_abandon(&session->exchanges);
+    untouch(session);
     LIST_REMOVE(session, link);
     uv_close(&session->peer.handle, on_closed);
     uv_close((uv_handle_t *)&session->timer, on_closed);
@@ -137,90 +141,144 @@ static void on_sent(uv_write_t *write, int status)
 
     buffer_free(&sending->lines);
     free(sending);
-    if (status < 0) {
+    if (status < 0)
         session_close(session);
-    } else if (session->peer.stream.write_queue_size <= CONGESTED
-               && !uv_is_closing(&session->peer.handle)) {
-        struct exchange *exchange = LIST_FIRST(&session->exchanges);
-
-        while (exchange) {
-            struct exchange *next = LIST_NEXT(exchange, link);
-
-            follow_drained(exchange);
-            exchange = next;
-        }
-    }
+    else if (!is_closing(session))
+        session_touch(session);
 }
 
-static void session_send(struct session *session, struct buffer *lines)
+/* What the client has no room for now goes out as it reads. */
+static void send_later(struct session *session, size_t sent)
 {
-    struct sending *sending;
-    uv_buf_t bytes = uv_buf_init(lines->data, (unsigned)lines->length);
+    struct sending *sending = memory_new(sizeof *sending);
+    struct buffer *output = &session->output;
+    uv_buf_t rest = { .base = output->data + sent,
+                      .len = output->length - sent };
 
-    if (lines->length == 0) {
-        buffer_free(lines);
-        return;
-    }
-    sending = memory_new(sizeof *sending);
     sending->session = session;
-    sending->lines = *lines;
+    sending->lines = *output;
     sending->write.data = sending;
-    *lines = (struct buffer){ 0 };
-    uv_write(&sending->write, &session->peer.stream, &bytes, 1, on_sent);
+    *output = (struct buffer){ 0 };
+    uv_write(&sending->write, &session->peer.stream, &rest, 1, on_sent);
 }
 
-/* ---- exchanges ---- */
-
-static struct exchange *exchange_new(struct session *session)
+static void send_output(struct session *session)
 {
-    struct exchange *exchange = memory_new(sizeof *exchange);
+    struct buffer *output = &session->output;
+    uv_buf_t all = { .base = output->data, .len = output->length };
+    int sent;
 
-    exchange->session = session;
-    exchange->parts = session->parts;
-    LIST_INSERT_HEAD(&session->exchanges, exchange, link);
-    return exchange;
+    if (output->length == 0)
+        return;
+    sent = uv_try_write(&session->peer.stream, &all, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        session_close(session);
+    } else if (sent < 0 || (size_t)sent < output->length) {
+        send_later(session, sent < 0 ? 0 : (size_t)sent);
+    } else {
+        output->length = 0;
+        if (output->capacity > ROOM_KEPT)
+            buffer_free(output);
+    }
 }
 
-void exchange_send(struct exchange *exchange, struct buffer *lines)
+struct buffer *session_output(struct session *session)
 {
-    session_send(exchange->session, lines);
+    session_touch(session);
+    return &session->output;
 }
 
-bool exchange_is_congested(const struct exchange *exchange)
+bool session_is_congested(const struct session *session)
 {
-    return exchange->session->peer.stream.write_queue_size > CONGESTED;
+    return session->peer.stream.write_queue_size + session->output.length
+         > CONGESTED;
 }
 
-void exchange_end(struct exchange *exchange)
+/* ---- requests ---- */
+
+/* Nothing that could be asked after it is heard. */
+static bool is_last(const struct request *request)
 {
-    struct session *session = exchange->session;
-
-    release(exchange);
-    linger(session);
+    return !request->tagged && request->kind != REQUEST_FORGET
+        && !request_is_hello(request);
 }
 
-void exchange_answer(struct exchange *exchange, struct buffer *lines)
+/* A forget that has a tag is never answered, and so does not use it. */
+static int read_request(struct request *request, struct text line,
+                        struct harp_error *error)
 {
-    exchange_send(exchange, lines);
-    exchange_end(exchange);
+    if (request_read(request, line, error) != 0)
+        return -1;
+    if (request->kind == REQUEST_FORGET)
+        request->tagged = false;
+    return 0;
 }
 
-void exchange_answer_error(struct exchange *exchange, const char *type,
-                           const char *message)
+static void refuse(struct session *session, const struct request *request,
+                   const char *type, const char *message)
 {
     struct buffer reply = { 0 };
 
     reply_error(&reply, type, message);
-    exchange_answer(exchange, &reply);
+    if (request->tagged) {
+        reply_add_tagged(session_output(session), buffer_text(&reply),
+                         request->tag);
+    } else {
+        exchanges_abandon(&session->exchanges);
+        session->state = ANSWERING;
+        buffer_add_text(session_output(session), buffer_text(&reply));
+    }
+    buffer_free(&reply);
 }
 
-bool exchange_resume(struct exchange *exchange)
+static void serve(struct session *session, struct text line)
 {
-    exchange->pending = false;
-    if (exchange->session)
-        return true;
-    free_exchange(exchange);
-    return false;
+    struct request request = { 0 };
+    struct harp_error error;
+
+    if (read_request(&request, line, &error) == 0
+        && exchanges_check(&session->exchanges, &request, &error) == 0) {
+        if (is_last(&request))
+            session->state = ANSWERING;
+        requests_serve(exchange_new(session, &request));
+        return;
+    }
+    refuse(session, &request, error.type, error.message);
+    request_free(&request);
+}
+
+static void refuse_long(struct session *session)
+{
+    refuse(session, &(struct request){ 0 }, "invalid_request",
+           "the request is longer than 1 MiB");
+}
+
+/* No more is asked of a client that has to read first, or to wait. */
+static bool is_behind(const struct session *session)
+{
+    return session_is_congested(session)
+        || !TAILQ_EMPTY(&session->exchanges.waiting);
+}
+
+static void take_lines(struct session *session)
+{
+    struct line_reader *input = &session->input;
+    struct text line;
+
+    while (session->state == READING && !is_behind(session)) {
+        bool whole = line_take(input, &line);
+        size_t length = whole ? line.length : line_pending(input);
+
+        if (!whole && length <= REQUEST_LIMIT)
+            break;
+        uv_timer_stop(&session->timer);
+        if (length <= REQUEST_LIMIT)
+            serve(session, line);
+        else
+            refuse_long(session);
+    }
+    if (line_pending(input) == 0 && input->buffer.capacity > ROOM_KEPT)
+        line_free(input);
 }
 
 /* ---- reading ---- */
@@ -236,47 +294,105 @@ static void give_space(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
                           READ_SIZE);
 }
 
-static void serve(struct session *session, struct text line)
-{
-    struct exchange *exchange = exchange_new(session);
-    struct harp_error error;
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
 
-    session->state = ANSWERING;
-    uv_timer_stop(&session->timer);
-    if (request_read(&exchange->request, line, &error) == 0)
-        requests_serve(exchange);
-    else
-        exchange_answer_error(exchange, error.type, error.message);
-}
-
-static void refuse_long(struct session *session)
+/*
+ * A hang-up is seen by reading, or by writing. So it is read on after the
+ * last request, for nothing but that; and who is behind is written to.
+ */
+static void receive(struct session *session)
 {
-    session->state = ANSWERING;
-    exchange_answer_error(exchange_new(session), "invalid_request",
-                          "the request is longer than 1 MiB");
+    bool wanted = session->state != READING || !is_behind(session);
+
+    if (wanted && !session->receiving)
+        uv_read_start(&session->peer.stream, give_space, on_read);
+    else if (!wanted && session->receiving)
+        uv_read_stop(&session->peer.stream);
+    session->receiving = wanted;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     struct session *session = stream->data;
-    struct text line;
-    bool whole;
-    size_t length;
 
     (void)buffer;
     if (size < 0) {
         session_close(session);
+    } else if (session->state == READING) {
+        line_filled(&session->input, (size_t)size);
+        take_lines(session);
+        receive(session);
+    }
+}
+
+/* ---- the end of the turn ---- */
+
+void session_touch(struct session *session)
+{
+    if (!session->touched)
+        TAILQ_INSERT_TAIL(&session->parts->touched, session, turn);
+    session->touched = true;
+}
+
+static void flush(struct session *session)
+{
+    send_output(session);
+    if (is_closing(session))
+        return;
+    if (session->state == ANSWERING && LIST_EMPTY(&session->exchanges.all)) {
+        linger(session);
         return;
     }
-    if (session->state != READING)
-        return;
-    line_filled(&session->input, (size_t)size);
-    whole = line_take(&session->input, &line);
-    length = whole ? line.length : line_pending(&session->input);
-    if (length > REQUEST_LIMIT)
-        refuse_long(session);
-    else if (whole)
-        serve(session, line);
+    exchanges_go_on(session);
+    take_lines(session);
+    receive(session);
+}
+
+void session_flush_all(struct parts *parts)
+{
+    struct session *session;
+
+    while ((session = TAILQ_FIRST(&parts->touched))) {
+        untouch(session);
+        flush(session);
+    }
+}
+
+struct exchanges *session_exchanges(struct session *session)
+{
+    return &session->exchanges;
+}
+
+struct parts *session_parts(struct session *session)
+{
+    return session->parts;
+}
+
+/* ---- starting ---- */
+
+static void init_peer(struct session *session, uv_handle_type type)
+{
+    uv_loop_t *loop = &session->parts->loop;
+
+    if (type == UV_TCP)
+        uv_tcp_init(loop, &session->peer.tcp);
+    else
+        uv_pipe_init(loop, &session->peer.pipe, 0);
+    uv_timer_init(loop, &session->timer);
+    session->handles = 2;
+    session->peer.handle.data = session->timer.data = session;
+}
+
+static struct session *session_new(struct parts *parts, uv_handle_type type)
+{
+    struct session *session = memory_new(sizeof *session);
+
+    session->parts = parts;
+    parts->clients++;
+    exchanges_init(&session->exchanges);
+    LIST_INSERT_HEAD(&parts->sessions, session, link);
+    init_peer(session, type);
+    return session;
 }
 
 void session_start(struct parts *parts, uv_stream_t *listener)
@@ -287,18 +403,7 @@ void session_start(struct parts *parts, uv_stream_t *listener)
         parts->waiting = listener;
         return;
     }
-    parts->clients++;
-    session = memory_new(sizeof *session);
-    session->parts = parts;
-    LIST_INIT(&session->exchanges);
-    LIST_INSERT_HEAD(&parts->sessions, session, link);
-    if (listener->type == UV_TCP)
-        uv_tcp_init(&parts->loop, &session->peer.tcp);
-    else
-        uv_pipe_init(&parts->loop, &session->peer.pipe, 0);
-    uv_timer_init(&parts->loop, &session->timer);
-    session->handles = 2;
-    session->peer.handle.data = session->timer.data = session;
+    session = session_new(parts, listener->type);
     if (uv_accept(listener, &session->peer.stream) != 0) {
         session_close(session);
         return;
@@ -308,5 +413,5 @@ void session_start(struct parts *parts, uv_stream_t *listener)
         uv_tcp_keepalive(&session->peer.tcp, 1, KEEPALIVE);
     }
     uv_timer_start(&session->timer, on_timer, REQUEST_TIME, 0);
-    uv_read_start(&session->peer.stream, give_space, on_read);
+    receive(session);
 }

@@ -1,11 +1,17 @@
 /*
- * A client's connection, and the requests that come over it.
+ * A client's connection: lines come in, replies go out.
  *
  *   READING ──► ANSWERING ──► LINGERING ──► closed
  *      └───────────┴── hang-up, error ────────▲
  *
- * An exchange is one request being answered. There is one a connection
- * today; nothing but session.c relies on that.
+ * It is READING as long as only requests with a tag come (protocol §4). One
+ * without is the last: nothing is read after it, and when it and all that
+ * were there before it are answered the connection ends. What cannot be told
+ * to be a request with a tag ends it at once.
+ *
+ * All that is to be sent goes out at the end of the turn of the loop, in one
+ * write. A client that does not read is not read from either: it costs a
+ * bounded amount, whatever it asks for.
  */
 #ifndef HARP_DISPATCHER_SESSION_H
 #define HARP_DISPATCHER_SESSION_H
@@ -13,21 +19,10 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "base/buffer.h"
-#include "dispatcher/follow.h"
-#include "wire/request.h"
-
+struct buffer;
+struct exchanges;
 struct parts;
 struct session;
-
-struct exchange {
-    LIST_ENTRY(exchange) link;  /* in its session */
-    struct session *session;    /* NULL once it is answered or abandoned */
-    struct parts *parts;
-    struct request request;
-    bool pending;               /* the store has yet to complete something */
-    struct follower follower;   /* for the requests that follow a job */
-};
 
 /*
  * Accepts and serves a client. When there are too many it does so later:
@@ -35,27 +30,24 @@ struct exchange {
  */
 void session_start(struct parts *parts, uv_stream_t *listener);
 
+/* Sends what there is to be sent, and what follows from that. */
+void session_flush_all(struct parts *parts);
+
 /* Hangs up on everyone; for the end of the dispatcher. */
 void session_close_all(struct parts *parts);
 
-/* Sends lines; the buffer is taken over. */
-void exchange_send(struct exchange *exchange, struct buffer *lines);
+/* ---- for its exchanges ---- */
 
-/* Has the client a lot to read still? Then follow_drained is called later. */
-bool exchange_is_congested(const struct exchange *exchange);
+struct exchanges *session_exchanges(struct session *session);
+struct parts *session_parts(struct session *session);
 
-/* Nothing more is sent, and the exchange is not to be touched any more. */
-void exchange_end(struct exchange *exchange);
+/* Lines put there are sent at the end of the turn. */
+struct buffer *session_output(struct session *session);
 
-/* Sends and ends. */
-void exchange_answer(struct exchange *exchange, struct buffer *lines);
-void exchange_answer_error(struct exchange *exchange, const char *type,
-                           const char *message);
+/* Has the client a lot to read still? */
+bool session_is_congested(const struct session *session);
 
-/*
- * At the head of every completion of the store: false when the client is
- * gone, and the exchange with it.
- */
-bool exchange_resume(struct exchange *exchange);
+/* Something has changed for its exchanges: it is flushed in this turn. */
+void session_touch(struct session *session);
 
 #endif

@@ -1,37 +1,22 @@
 #include "dispatcher/statements.h"
 
-#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "dispatcher/database.h"
 
 #define PAGE_ROWS 256
 #define PAGE_BYTES 262144
-#define SCHEMA_VERSION 1
 
 #define CALL_COLUMNS \
     "host, procedure, arguments, info, queue, concurrency, timeout, " \
     "max_exec_time"
 
-static const char schema[] =
-    "CREATE TABLE job ("
-    " seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
-    " host TEXT NOT NULL, procedure TEXT NOT NULL, arguments TEXT NOT NULL,"
-    " info TEXT, queue TEXT, concurrency INTEGER NOT NULL,"
-    " timeout REAL NOT NULL, max_exec_time REAL NOT NULL,"
-    " submit REAL NOT NULL, start REAL, end REAL, outcome TEXT);"
-    "CREATE INDEX unfinished ON job (seq) WHERE end IS NULL;"
-    "CREATE TABLE packet ("
-    " job INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL,"
-    " data TEXT NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;";
-
 enum statement {
-    BEGIN, COMMIT, ROLLBACK, INSERT_JOB, SET_START, SELECT_CALL,
+    BEGIN, COMMIT, ROLLBACK, SELECT_DUPLICATE, INSERT_JOB, SET_START, SELECT_CALL,
     INSERT_PACKET, SET_END, SELECT_STATUS, SELECT_OUTCOME, COUNT_PACKETS,
     SELECT_PACKETS, STATEMENTS
 };
@@ -40,9 +25,12 @@ static const char *const texts[STATEMENTS] = {
     [BEGIN] = "BEGIN",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [SELECT_DUPLICATE] =
+        "SELECT id FROM job WHERE dedup = ? AND submit >= ?"
+        " ORDER BY submit DESC LIMIT 1",
     [INSERT_JOB] =
-        "INSERT INTO job (" CALL_COLUMNS ", id, submit)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO job (" CALL_COLUMNS ", id, submit, dedup)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [SET_START] =
         "UPDATE job SET start = ?2 WHERE seq = ?1 AND end IS NULL",
     [SELECT_CALL] = "SELECT " CALL_COLUMNS " FROM job WHERE seq = ?",
@@ -55,73 +43,26 @@ static const char *const texts[STATEMENTS] = {
     [SELECT_OUTCOME] = "SELECT seq, outcome FROM job WHERE id = ?",
     [COUNT_PACKETS] = "SELECT max(number) + 1 FROM packet WHERE job = ?",
     [SELECT_PACKETS] =
-        "SELECT number, data FROM packet WHERE job = ? AND number >= ?"
+        "SELECT number, data, time FROM packet WHERE job = ? AND number >= ?"
         " ORDER BY number LIMIT ?",
 };
 
 struct statements {
     sqlite3 *database;
     sqlite3_stmt *prepared[STATEMENTS];
+    struct request call;        /* that was read; its strings and texts… */
+    sqlite3_stmt *answering;    /* …lie in the row of this one */
 };
 
 /* ---- opening ---- */
 
 static int failed(struct statements *statements, struct harp_error *error)
 {
-    return error_set(error, REMOTE_ERROR, "system_error", "database: %s",
-                     sqlite3_errmsg(statements->database));
+    return database_failed(statements->database, error);
 }
 
-static int execute(struct statements *statements, const char *sql,
-                   struct harp_error *error)
-{
-    if (sqlite3_exec(statements->database, sql, NULL, NULL, NULL)
-        == SQLITE_OK)
-        return 0;
-    return failed(statements, error);
-}
-
-static int select_integer(struct statements *statements, const char *sql)
-{
-    sqlite3_stmt *statement;
-    int integer = -1;
-
-    if (sqlite3_prepare_v2(statements->database, sql, -1, &statement, NULL)
-        == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-        integer = sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    return integer;
-}
-
-static int make_schema(struct statements *statements,
-                       struct harp_error *error)
-{
-    int version = select_integer(statements, "PRAGMA user_version");
-    int tables = select_integer(statements,
-                                "SELECT count(*) FROM sqlite_schema");
-
-    if (version == SCHEMA_VERSION)
-        return 0;
-    if (version != 0 || tables != 0)
-        return error_set(error, USAGE_ERROR, "configuration", "the database "
-                         "was made by another version of harp, or by another "
-                         "program (schema %d)", version);
-    if (execute(statements, "BEGIN IMMEDIATE", error) != 0
-        || execute(statements, schema, error) != 0)
-        return -1;
-    return execute(statements, "COMMIT", error);
-}
-
-/* The lock that EXCLUSIVE takes with the first write tells of a second one. */
 static int prepare(struct statements *statements, struct harp_error *error)
 {
-    if (execute(statements,
-                "PRAGMA locking_mode = EXCLUSIVE;"
-                "PRAGMA journal_mode = WAL;"
-                "PRAGMA synchronous = FULL;"
-                "BEGIN IMMEDIATE; COMMIT;", error) != 0
-        || make_schema(statements, error) != 0)
-        return -1;
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(statements->database, texts[i], -1,
                                SQLITE_PREPARE_PERSISTENT,
@@ -133,20 +74,15 @@ static int prepare(struct statements *statements, struct harp_error *error)
 struct statements *statements_open(const char *path,
                                    struct harp_error *error)
 {
-    struct statements *statements = memory_new(sizeof *statements);
-    mode_t mask = umask(0077);  /* arguments and results are not for all */
-    int status = sqlite3_open(path, &statements->database);
+    struct statements *statements;
+    sqlite3 *database = database_open(path, error);
 
-    if (status != SQLITE_OK)
-        failed(statements, error);
-    else if (prepare(statements, error) == 0)
-        status = SQLITE_DONE;
-    umask(mask);
-    if (status == SQLITE_DONE)
+    if (!database)
+        return NULL;
+    statements = memory_new(sizeof *statements);
+    statements->database = database;
+    if (prepare(statements, error) == 0)
         return statements;
-    if (sqlite3_errcode(statements->database) == SQLITE_BUSY)
-        error_set(error, USAGE_ERROR, "configuration",
-                  "another dispatcher uses this database");
     error_prefix(error, "%s", path);
     statements_close(statements);
     return NULL;
@@ -189,11 +125,6 @@ static struct text column_text(sqlite3_stmt *statement, int at)
     return (struct text){ data, (size_t)sqlite3_column_bytes(statement, at) };
 }
 
-static char *column_string(sqlite3_stmt *statement, int at)
-{
-    return memory_string((const char *)sqlite3_column_text(statement, at));
-}
-
 /* CALL_COLUMNS, which come first. */
 static void bind_call(sqlite3_stmt *statement, const struct request *call)
 {
@@ -207,7 +138,13 @@ static void bind_call(sqlite3_stmt *statement, const struct request *call)
     sqlite3_bind_double(statement, 8, call->max_exec_time);
 }
 
-static void read_call(sqlite3_stmt *statement, struct request *call)
+/* The strings lie in the statement's row. */
+static char *column_string(sqlite3_stmt *statement, int at)
+{
+    return (char *)sqlite3_column_text(statement, at);
+}
+
+static void look_at_call(sqlite3_stmt *statement, struct request *call)
 {
     *call = (struct request){
         .kind = REQUEST_CALL,
@@ -222,6 +159,19 @@ static void read_call(sqlite3_stmt *statement, struct request *call)
     };
 }
 
+static struct request *copy_call(sqlite3_stmt *statement)
+{
+    struct request *call = memory_new(sizeof *call);
+
+    look_at_call(statement, call);
+    call->host = memory_string(call->host);
+    call->procedure = memory_string(call->procedure);
+    call->arguments = memory_string(call->arguments);
+    call->info = memory_string(call->info);
+    call->queue = memory_string(call->queue);
+    return call;
+}
+
 /* ---- operations: each returns SQLITE_DONE when it went well ---- */
 
 static sqlite3_stmt *use(struct statements *statements, enum statement which)
@@ -233,18 +183,53 @@ static sqlite3_stmt *use(struct statements *statements, enum statement which)
     return statement;
 }
 
-static int add_job(struct statements *statements,
-                   struct operation *operation)
+/* In the transaction of the insert: so two in it are one job too. */
+static int find_duplicate(struct statements *statements,
+                          struct operation *operation, double time)
+{
+    const struct request *call = operation->call;
+    sqlite3_stmt *select;
+    int status;
+
+    if (!call->dedup_key)
+        return SQLITE_DONE;
+    select = use(statements, SELECT_DUPLICATE);
+    bind_text(select, 1, call->dedup_key);
+    sqlite3_bind_double(select, 2, time - call->dedup_window);
+    status = sqlite3_step(select);
+    if (status == SQLITE_ROW) {
+        snprintf(operation->duplicate, JOB_ID_SIZE, "%s",
+                 column_string(select, 0));
+        operation->answer.duplicate = operation->duplicate;
+        status = SQLITE_DONE;
+    }
+    sqlite3_reset(select);
+    return status;
+}
+
+static int insert_job(struct statements *statements,
+                      struct operation *operation, double time)
 {
     sqlite3_stmt *insert = use(statements, INSERT_JOB);
     int status;
 
-    bind_call(insert, &operation->call);
+    bind_call(insert, operation->call);
     bind_text(insert, 9, operation->id);
-    sqlite3_bind_double(insert, 10, now());
+    sqlite3_bind_double(insert, 10, time);
+    bind_text(insert, 11, operation->call->dedup_key);
     status = sqlite3_step(insert);
-    operation->answer.job = sqlite3_last_insert_rowid(statements->database);
+    operation->answer.number = sqlite3_last_insert_rowid(statements->database);
     return status;
+}
+
+static int add_job(struct statements *statements, struct operation *operation)
+{
+    double time = now();
+    int status = find_duplicate(statements, operation, time);
+
+    if (status != SQLITE_DONE || operation->answer.duplicate)
+        return status;
+    return insert_job(statements, operation, time);
 }
 
 static int start_job(struct statements *statements,
@@ -262,9 +247,9 @@ static int start_job(struct statements *statements,
     sqlite3_bind_int64(select, 1, operation->job);
     status = sqlite3_step(select);
     if (status == SQLITE_ROW) {
-        read_call(select, &operation->found);
-        operation->answer.call = &operation->found;
-        operation->answer.found = true;
+        operation->found_call = copy_call(select);
+        operation->found.call = operation->found_call;
+        operation->answer.job = &operation->found;
         status = SQLITE_DONE;
     }
     sqlite3_reset(select);
@@ -294,26 +279,36 @@ static int end_job(struct statements *statements,
     return sqlite3_step(update);
 }
 
+static int sync_only(struct statements *statements,
+                     struct operation *operation)
+{
+    (void)statements;
+    (void)operation;
+    return SQLITE_DONE;
+}
+
+/* ---- reading ---- */
+
 static int read_status(struct statements *statements,
                        struct operation *operation)
 {
-    struct store_answer *answer = &operation->answer;
     sqlite3_stmt *select = use(statements, SELECT_STATUS);
     int status;
 
+    statements->answering = select;
     bind_text(select, 1, operation->id);
     status = sqlite3_step(select);
-    if (status == SQLITE_ROW) {
-        read_call(select, &operation->found);
-        answer->call = &operation->found;
-        answer->found = true;
-        answer->submit = sqlite3_column_double(select, 8);
-        answer->start = sqlite3_column_double(select, 9);
-        answer->end = sqlite3_column_double(select, 10);
-        status = SQLITE_DONE;
-    }
-    sqlite3_reset(select);
-    return status;
+    if (status != SQLITE_ROW)
+        return status;
+    look_at_call(select, &statements->call);
+    operation->found = (struct store_job){
+        .call = &statements->call,
+        .submit = sqlite3_column_double(select, 8),
+        .start = sqlite3_column_double(select, 9),
+        .end = sqlite3_column_double(select, 10),
+    };
+    operation->answer.job = &operation->found;
+    return SQLITE_DONE;
 }
 
 /* Number of the first packet of the last `recent`. */
@@ -323,52 +318,43 @@ static int find_recent(struct statements *statements,
     sqlite3_stmt *count = use(statements, COUNT_PACKETS);
     int status;
 
-    sqlite3_bind_int64(count, 1, operation->answer.job);
+    sqlite3_bind_int64(count, 1, operation->answer.number);
     status = sqlite3_step(count);
-    if (status != SQLITE_ROW)
-        return status;
-    operation->number = sqlite3_column_int64(count, 0) - operation->recent;
-    if (operation->number < 0)
-        operation->number = 0;
-    sqlite3_reset(count);
-    return SQLITE_DONE;
-}
-
-/* Texts move as the buffer grows: lengths first, places when all are there. */
-static void place_packets(struct operation *operation)
-{
-    const char *data = operation->page.data;
-
-    for (size_t i = 0; i < operation->answer.count; i++) {
-        operation->packets[i].data.data = data;
-        data += operation->packets[i].data.length;
+    if (status == SQLITE_ROW) {
+        operation->number = sqlite3_column_int64(count, 0)
+                          - operation->recent;
+        if (operation->number < 0)
+            operation->number = 0;
+        status = SQLITE_DONE;
     }
-    operation->answer.packets = operation->packets;
+    sqlite3_reset(count);
+    return status;
 }
 
 static int read_packets(struct statements *statements,
                         struct operation *operation)
 {
-    struct store_answer *answer = &operation->answer;
     sqlite3_stmt *select = use(statements, SELECT_PACKETS);
+    size_t count = 0, bytes = 0;
     int status = SQLITE_ROW;
 
-    sqlite3_bind_int64(select, 1, answer->job);
+    sqlite3_bind_int64(select, 1, operation->answer.number);
     sqlite3_bind_int64(select, 2, operation->number);
     sqlite3_bind_int64(select, 3, PAGE_ROWS);
-    operation->packets = memory_new(PAGE_ROWS * sizeof *operation->packets);
-    while (operation->page.length < PAGE_BYTES
+    while (bytes < PAGE_BYTES
            && (status = sqlite3_step(select)) == SQLITE_ROW) {
-        struct text data = column_text(select, 1);
-
-        buffer_add_text(&operation->page, data);
-        operation->packets[answer->count++] = (struct store_packet){
-            sqlite3_column_int64(select, 0), { NULL, data.length }
+        struct store_packet packet = {
+            sqlite3_column_int64(select, 0), column_text(select, 1),
+            sqlite3_column_double(select, 2)
         };
+
+        operation->each_packet(operation->completion.owner, &packet);
+        operation->answer.next = packet.number + 1;
+        bytes += packet.data.length;
+        count++;
     }
     sqlite3_reset(select);
-    answer->complete = status == SQLITE_DONE && answer->count < PAGE_ROWS;
-    place_packets(operation);
+    operation->answer.complete = status == SQLITE_DONE && count < PAGE_ROWS;
     return status == SQLITE_ROW ? SQLITE_DONE : status;
 }
 
@@ -379,33 +365,22 @@ static int read_page(struct statements *statements,
     sqlite3_stmt *select = use(statements, SELECT_OUTCOME);
     int status;
 
+    statements->answering = select;
     bind_text(select, 1, operation->id);
     status = sqlite3_step(select);
     if (status != SQLITE_ROW)
         return status;
     answer->found = answer->complete = true;
-    answer->job = sqlite3_column_int64(select, 0);
+    answer->number = sqlite3_column_int64(select, 0);
     status = SQLITE_DONE;
     if (operation->number < 0 && operation->recent >= 0)
         status = find_recent(statements, operation);
+    answer->next = operation->number;
     if (status == SQLITE_DONE && operation->number >= 0)
         status = read_packets(statements, operation);
-    if (status == SQLITE_DONE && answer->complete) {
-        struct text outcome = column_text(select, 1);
-
-        operation->outcome = memory_copy(outcome.data, outcome.length);
-        answer->outcome = (struct text){ operation->outcome, outcome.length };
-    }
-    sqlite3_reset(select);
+    if (status == SQLITE_DONE && answer->complete)
+        answer->outcome = column_text(select, 1);
     return status;
-}
-
-static int sync_only(struct statements *statements,
-                     struct operation *operation)
-{
-    (void)statements;
-    (void)operation;
-    return SQLITE_DONE;
 }
 
 static int (*const runs[])(struct statements *statements,
@@ -414,32 +389,24 @@ static int (*const runs[])(struct statements *statements,
     [START_JOB] = start_job,
     [ADD_PACKET] = add_packet,
     [END_JOB] = end_job,
+    [SYNC] = sync_only,
     [READ_STATUS] = read_status,
     [READ_PAGE] = read_page,
-    [SYNC] = sync_only,
 };
-
-static void free_answer(struct operation *operation)
-{
-    request_free(&operation->found);
-    free(operation->packets);
-    buffer_free(&operation->page);
-    free(operation->outcome);
-}
 
 static void forget_answer(struct operation *operation)
 {
-    free_answer(operation);
+    if (operation->found_call)
+        request_free(operation->found_call);
+    free(operation->found_call);
+    operation->found_call = NULL;
     operation->answer = (struct store_answer){ 0 };
-    operation->packets = NULL;
-    operation->outcome = NULL;
 }
 
 void operation_free(struct operation *operation)
 {
+    forget_answer(operation);
     buffer_free(&operation->text);
-    request_free(&operation->call);
-    free_answer(operation);
     free(operation);
 }
 
@@ -457,9 +424,8 @@ static int run_all(struct statements *statements, struct operations *batch)
                                  : status;
 }
 
-int statements_transaction(struct statements *statements,
-                           struct operations *batch,
-                           struct harp_error *error)
+int statements_write(struct statements *statements, struct operations *batch,
+                     struct harp_error *error)
 {
     struct operation *operation;
 
@@ -473,6 +439,19 @@ int statements_transaction(struct statements *statements,
          operation = STAILQ_NEXT(operation, link))
         forget_answer(operation);
     return -1;
+}
+
+int statements_read(struct statements *statements,
+                    struct operation *operation, struct harp_error *error)
+{
+    if (runs[operation->kind](statements, operation) == SQLITE_DONE)
+        return 0;
+    return failed(statements, error);
+}
+
+void statements_release(struct statements *statements)
+{
+    sqlite3_reset(statements->answering);
 }
 
 /* ---- after a restart ---- */
@@ -519,10 +498,9 @@ static int read_queued(struct statements *statements,
     while ((status = sqlite3_step(select)) == SQLITE_ROW) {
         struct request call;
 
-        read_call(select, &call);
-        each(owner, sqlite3_column_int64(select, 8),
-             (const char *)sqlite3_column_text(select, 9), &call);
-        request_free(&call);
+        look_at_call(select, &call);
+        each(owner, sqlite3_column_int64(select, 8), column_string(select, 9),
+             &call);
     }
     sqlite3_finalize(select);
     return status == SQLITE_DONE ? 0 : failed(statements, error);

@@ -1,6 +1,6 @@
 /*
- * The store's SQL, on SQLite: one transaction for a list of operations. Only
- * statements.c knows the database.
+ * What the store's operations do to the database: those that write in one
+ * transaction for a list of them, those that read one at a time.
  */
 #ifndef HARP_DISPATCHER_STATEMENTS_H
 #define HARP_DISPATCHER_STATEMENTS_H
@@ -13,7 +13,8 @@
 struct statements;
 
 enum operation_kind {
-    ADD_JOB, START_JOB, ADD_PACKET, END_JOB, READ_STATUS, READ_PAGE, SYNC
+    ADD_JOB, START_JOB, ADD_PACKET, END_JOB, SYNC,      /* these write */
+    READ_STATUS, READ_PAGE                              /* these read */
 };
 
 /* An operation of the store: what it needs and, once run, its answer. */
@@ -27,14 +28,14 @@ struct operation {
     int64_t number;             /* of a packet; READ_PAGE: the first wanted */
     int64_t recent;
     struct buffer text;         /* a packet, an outcome */
-    struct request call;
+    const struct request *call; /* the owner's */
+    void (*each_packet)(void *owner, const struct store_packet *packet);
     bool hopeless;              /* to fail without being run */
 
     struct store_answer answer; /* and what it points to: */
-    struct request found;
-    struct store_packet *packets;
-    struct buffer page;         /* the packets' data */
-    char *outcome;
+    char duplicate[JOB_ID_SIZE];
+    struct store_job found;
+    struct request *found_call;
 };
 
 STAILQ_HEAD(operations, operation);
@@ -46,9 +47,13 @@ struct statements *statements_open(const char *path,
 void statements_close(struct statements *statements);
 
 /* All or none, and no answers then; the error is a system_error. */
-int statements_transaction(struct statements *statements,
-                           struct operations *batch,
-                           struct harp_error *error);
+int statements_write(struct statements *statements, struct operations *batch,
+                     struct harp_error *error);
+
+/* The answer is valid until the release. */
+int statements_read(struct statements *statements,
+                    struct operation *operation, struct harp_error *error);
+void statements_release(struct statements *statements);
 
 int statements_recover(struct statements *statements, struct text outcome,
                        void (*each)(void *owner, int64_t job, const char *id,

@@ -14,14 +14,13 @@
 
 struct store {
     struct statements *statements;
-    uv_prepare_t flush;         /* before the loop waits */
-    uv_idle_t more;             /* so that it does not, when there is more */
     uv_timer_t retry;           /* of what is kept */
-    int handles;                /* of the three that are not closed yet */
-    struct operations queue;
+    struct operations writing;
+    struct operations reading;
     struct operations kept;     /* they could not be done, and have to be */
-    bool failing;               /* as the last of the transactions did */
-    bool closing;
+    bool failing;               /* to write, and to read */
+    bool unreadable;
+    bool ending;
 };
 
 /* ---- running ---- */
@@ -46,8 +45,8 @@ static struct operation *take_first(struct operations *list)
 
 static void take_kept(struct store *store)
 {
-    STAILQ_CONCAT(&store->kept, &store->queue);
-    STAILQ_CONCAT(&store->queue, &store->kept);
+    STAILQ_CONCAT(&store->kept, &store->writing);
+    STAILQ_CONCAT(&store->writing, &store->kept);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -63,22 +62,27 @@ static void keep(struct store *store, struct operation *operation)
 
 static bool is_kept(struct store *store, const struct operation *operation)
 {
-    return !store->closing
+    return !store->ending
         && (operation->kind == START_JOB || operation->kind == END_JOB);
 }
 
 /* The log tells of trouble when it comes and when it goes. */
-static int run(struct store *store, struct operations *batch,
-               struct harp_error *error)
+static void note(bool *trouble, bool failed, const struct harp_error *error)
 {
-    bool failed = statements_transaction(store->statements, batch, error) != 0;
-
-    if (failed && !store->failing)
+    if (failed && !*trouble)
         log_warn("store: %s", error->message);
-    else if (store->failing && !failed)
+    else if (*trouble && !failed)
         log_info("store: works again");
-    store->failing = failed;
-    return failed ? -1 : 0;
+    *trouble = failed;
+}
+
+static int write_all(struct store *store, struct operations *batch,
+                     struct harp_error *error)
+{
+    int status = statements_write(store->statements, batch, error);
+
+    note(&store->failing, status != 0, error);
+    return status;
 }
 
 /* A stream has no gaps, and one with its end cut off does not end well. */
@@ -107,7 +111,7 @@ static void give_up_syncs(struct operations *batch)
 }
 
 /* What fails does so alone, with what may not happen without it. */
-static void run_each(struct store *store, struct operations *batch)
+static void write_each(struct store *store, struct operations *batch)
 {
     struct harp_error error;
     struct operation *operation;
@@ -116,7 +120,7 @@ static void run_each(struct store *store, struct operations *batch)
         struct operations one = STAILQ_HEAD_INITIALIZER(one);
 
         STAILQ_INSERT_TAIL(&one, operation, link);
-        if (!operation->hopeless && run(store, &one, &error) == 0) {
+        if (!operation->hopeless && write_all(store, &one, &error) == 0) {
             complete(operation, NULL);
             continue;
         }
@@ -131,36 +135,49 @@ static void run_each(struct store *store, struct operations *batch)
     }
 }
 
-/* All of the queue in one transaction, then the completions. */
-static void flush(struct store *store)
+/* All in one transaction, then the completions. */
+static void flush_writing(struct store *store)
 {
     struct operations batch = STAILQ_HEAD_INITIALIZER(batch);
     struct harp_error error;
     struct operation *operation;
 
-    STAILQ_CONCAT(&batch, &store->queue);
+    STAILQ_CONCAT(&batch, &store->writing);
     if (STAILQ_EMPTY(&batch))
         return;
-    if (run(store, &batch, &error) != 0)
-        run_each(store, &batch);
+    if (write_all(store, &batch, &error) != 0)
+        write_each(store, &batch);
     while ((operation = take_first(&batch)))
         complete(operation, NULL);
 }
 
-static void no_wait(uv_idle_t *idle)
+/* The answer lies in the database's memory while it is told. */
+static void flush_reading(struct store *store)
 {
-    (void)idle;
+    struct operations batch = STAILQ_HEAD_INITIALIZER(batch);
+    struct harp_error error;
+    struct operation *operation;
+
+    STAILQ_CONCAT(&batch, &store->reading);
+    while ((operation = take_first(&batch))) {
+        bool failed = statements_read(store->statements, operation, &error)
+                   != 0;
+
+        note(&store->unreadable, failed, &error);
+        complete(operation, failed ? &error : NULL);
+        statements_release(store->statements);
+    }
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+void store_flush(struct store *store)
 {
-    struct store *store = prepare->data;
+    flush_writing(store);
+    flush_reading(store);
+}
 
-    flush(store);
-    if (STAILQ_EMPTY(&store->queue))
-        uv_idle_stop(&store->more);
-    else
-        uv_idle_start(&store->more, no_wait);
+bool store_is_busy(const struct store *store)
+{
+    return !STAILQ_EMPTY(&store->writing) || !STAILQ_EMPTY(&store->reading);
 }
 
 /* ---- opening and closing ---- */
@@ -175,37 +192,30 @@ struct store *store_open(uv_loop_t *loop, const char *path,
         return NULL;
     store = memory_new(sizeof *store);
     store->statements = statements;
-    STAILQ_INIT(&store->queue);
+    STAILQ_INIT(&store->writing);
+    STAILQ_INIT(&store->reading);
     STAILQ_INIT(&store->kept);
-    uv_prepare_init(loop, &store->flush);
-    uv_idle_init(loop, &store->more);
     uv_timer_init(loop, &store->retry);
-    store->handles = 3;
-    store->flush.data = store->more.data = store->retry.data = store;
-    uv_prepare_start(&store->flush, on_prepare);
-    uv_unref((uv_handle_t *)&store->flush);
+    store->retry.data = store;
     return store;
+}
+
+void store_end(struct store *store)
+{
+    store->ending = true;
+    take_kept(store);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct store *store = handle->data;
-
-    if (--store->handles == 0)
-        free(store);
+    free(handle->data);
 }
 
 void store_close(struct store *store)
 {
     if (!store)
         return;
-    store->closing = true;
-    take_kept(store);
-    while (!STAILQ_EMPTY(&store->queue))
-        flush(store);
     statements_close(store->statements);
-    uv_close((uv_handle_t *)&store->flush, on_closed);
-    uv_close((uv_handle_t *)&store->more, on_closed);
     uv_close((uv_handle_t *)&store->retry, on_closed);
 }
 
@@ -219,7 +229,7 @@ int store_recover(struct store *store, struct text outcome,
 
 /* ---- queueing ---- */
 
-static struct operation *queue(struct store *store,
+static struct operation *queue(struct operations *list,
                                enum operation_kind kind,
                                struct store_completion completion)
 {
@@ -227,7 +237,7 @@ static struct operation *queue(struct store *store,
 
     operation->kind = kind;
     operation->completion = completion;
-    STAILQ_INSERT_TAIL(&store->queue, operation, link);
+    STAILQ_INSERT_TAIL(list, operation, link);
     return operation;
 }
 
@@ -239,37 +249,27 @@ static void set_id(struct operation *operation, const char *id)
         operation->id[0] = '\0';
 }
 
-static void copy_call(struct request *copy, const struct request *call)
-{
-    *copy = *call;
-    copy->host = memory_string(call->host);
-    copy->procedure = memory_string(call->procedure);
-    copy->arguments = memory_string(call->arguments);
-    copy->info = memory_string(call->info);
-    copy->queue = memory_string(call->queue);
-    copy->job_id = NULL;
-}
-
 void store_add_job(struct store *store, const char *id,
                    const struct request *call,
                    struct store_completion completion)
 {
-    struct operation *operation = queue(store, ADD_JOB, completion);
+    struct operation *operation = queue(&store->writing, ADD_JOB, completion);
 
     set_id(operation, id);
-    copy_call(&operation->call, call);
+    operation->call = call;
 }
 
 void store_start_job(struct store *store, int64_t job,
                      struct store_completion completion)
 {
-    queue(store, START_JOB, completion)->job = job;
+    queue(&store->writing, START_JOB, completion)->job = job;
 }
 
 void store_add_packet(struct store *store, int64_t job, int64_t number,
                       struct text data, struct store_completion completion)
 {
-    struct operation *operation = queue(store, ADD_PACKET, completion);
+    struct operation *operation = queue(&store->writing, ADD_PACKET,
+                                        completion);
 
     operation->job = job;
     operation->number = number;
@@ -279,29 +279,34 @@ void store_add_packet(struct store *store, int64_t job, int64_t number,
 void store_end_job(struct store *store, int64_t job, struct text outcome,
                    struct store_completion completion)
 {
-    struct operation *operation = queue(store, END_JOB, completion);
+    struct operation *operation = queue(&store->writing, END_JOB, completion);
 
     operation->job = job;
     buffer_add_text(&operation->text, outcome);
 }
 
+void store_sync(struct store *store, struct store_completion completion)
+{
+    queue(&store->writing, SYNC, completion);
+}
+
 void store_read_status(struct store *store, const char *id,
                        struct store_completion completion)
 {
-    set_id(queue(store, READ_STATUS, completion), id);
+    set_id(queue(&store->reading, READ_STATUS, completion), id);
 }
 
 void store_read_page(struct store *store, const char *id, int64_t since,
-                     int64_t recent, struct store_completion completion)
+                     int64_t recent,
+                     void (*each)(void *owner,
+                                  const struct store_packet *packet),
+                     struct store_completion completion)
 {
-    struct operation *operation = queue(store, READ_PAGE, completion);
+    struct operation *operation = queue(&store->reading, READ_PAGE,
+                                        completion);
 
     set_id(operation, id);
     operation->number = since;
     operation->recent = recent;
-}
-
-void store_sync(struct store *store, struct store_completion completion)
-{
-    queue(store, SYNC, completion);
+    operation->each_packet = each;
 }

@@ -1,9 +1,10 @@
 /*
  * What must last: jobs, their packets and their outcomes. Every operation is
- * queued; all that were queued in a turn of the loop run in order in one
- * transaction, and complete, in order, after its commit. So whatever an
- * answer tells is on disk. When that fails they run one by one, so that what
- * cannot be done fails alone.
+ * queued, and done at the end of the turn of the loop. First come those that
+ * write, in order, all in one transaction; they complete, in order, after its
+ * commit. When that fails they run one by one, so that what cannot be done
+ * fails alone. Then come those that read, each one completing before the next
+ * one runs. So whatever an answer tells is on disk.
  *
  * The start and the end of a job do not fail: when the disk is full, say, they
  * are tried again until they are on it, and complete then.
@@ -26,21 +27,26 @@ struct store;
 
 #define JOB_ID_SIZE 37          /* a UUID and its NUL */
 
+struct store_job {
+    const struct request *call; /* as it was submitted */
+    double submit, start, end;  /* unix seconds; 0 until known */
+};
+
 struct store_packet {
     int64_t number;
     struct text data;
+    double time;                /* when it was stored; unix seconds */
 };
 
 /* What an operation came to; valid during the completion. */
 struct store_answer {
     const struct harp_error *error;     /* NULL when all went well */
     bool found;                         /* the job is there */
-    int64_t job;                        /* its number in the store */
-    const struct request *call;         /* as it was submitted */
-    double submit, start, end;          /* unix seconds; 0 until known */
-    const struct store_packet *packets; /* a page of them… */
-    size_t count;
-    bool complete;                      /* …up to the last one there is */
+    int64_t number;                     /* of the job, in the store */
+    const char *duplicate;              /* id of the job that was there */
+    const struct store_job *job;        /* NULL when it is not there */
+    int64_t next;                       /* of a page: behind its last packet */
+    bool complete;                      /* with the last one there is */
     struct text outcome;                /* empty until the job has ended */
 };
 
@@ -53,7 +59,17 @@ struct store_completion {
 struct store *store_open(uv_loop_t *loop, const char *path,
                          struct harp_error *error);
 
-/* Runs what is queued, then closes; here starts and ends can fail too. */
+/*
+ * Does what was queued, to be called at the end of each turn of the loop.
+ * What the completions queue is left to the next one, but for that which
+ * those of the writing ones have to read.
+ */
+void store_flush(struct store *store);
+bool store_is_busy(const struct store *store);  /* is anything queued? */
+
+/* From here on starts and ends can fail too. */
+void store_end(struct store *store);
+
 void store_close(struct store *store);
 
 /*
@@ -65,30 +81,44 @@ int store_recover(struct store *store, struct text outcome,
                                const struct request *call),
                   void *owner, struct harp_error *error);
 
-/* Texts and requests are copied. */
+/* ---- writing: texts are copied ---- */
+
+/*
+ * The call is the owner's until the completion, which tells the number or, if
+ * the call has a dedup key that a job of its window has too, that job's id:
+ * nothing is added then.
+ */
 void store_add_job(struct store *store, const char *id,
                    const struct request *call,
-                   struct store_completion completion); /* job */
+                   struct store_completion completion);
+
+/* The completion tells of the job. */
 void store_start_job(struct store *store, int64_t job,
-                     struct store_completion completion);       /* call */
+                     struct store_completion completion);
 void store_add_packet(struct store *store, int64_t job, int64_t number,
                       struct text data, struct store_completion completion);
 void store_end_job(struct store *store, int64_t job, struct text outcome,
                    struct store_completion completion);
 
-/* found, call, times */
+/* Completes when all that was queued before it, in this turn, is on disk. */
+void store_sync(struct store *store, struct store_completion completion);
+
+/* ---- reading ---- */
+
+/* The completion tells of the job. */
 void store_read_status(struct store *store, const char *id,
                        struct store_completion completion);
 
 /*
- * found, a page of packets from number `since` on or, when that is -1, of
- * the `recent` last ones; -1 for both: no packets. The outcome, if there is
- * one, comes with the page that is complete.
+ * A page of packets from number `since` on or, when that is -1, of the
+ * `recent` last ones; -1 for both: no packets. `each` is told of them before
+ * the completion; the outcome, if there is one, comes with the page that is
+ * complete.
  */
 void store_read_page(struct store *store, const char *id, int64_t since,
-                     int64_t recent, struct store_completion completion);
-
-/* Completes when all that was queued before it, in this turn, is on disk. */
-void store_sync(struct store *store, struct store_completion completion);
+                     int64_t recent,
+                     void (*each)(void *owner,
+                                  const struct store_packet *packet),
+                     struct store_completion completion);
 
 #endif

@@ -378,6 +378,12 @@ int request_read(struct request *request, struct text line,
     return -1;
 }
 
+bool request_is_hello(const struct request *request)
+{
+    return request->kind == REQUEST_GET_STATUS
+        && strcmp(request->job_id, REQUEST_HELLO_ID) == 0;
+}
+
 /* ---- writing ---- */
 
 static void write_name(struct buffer *buffer, const char *name)

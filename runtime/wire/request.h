@@ -84,6 +84,8 @@ struct request {
 int request_read(struct request *request, struct text line,
                  struct harp_error *error);
 
+bool request_is_hello(const struct request *request);
+
 /* Appends the request with its line end. */
 void request_write(const struct request *request, struct buffer *buffer);
 

@@ -1,0 +1,121 @@
+#include "dispatcher/database.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+/* steps[n] takes a database of version n to the next one. */
+static const char *const steps[] = {
+    "CREATE TABLE job ("
+    " seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " host TEXT NOT NULL, procedure TEXT NOT NULL, arguments TEXT NOT NULL,"
+    " info TEXT, queue TEXT, concurrency INTEGER NOT NULL,"
+    " timeout REAL NOT NULL, max_exec_time REAL NOT NULL,"
+    " submit REAL NOT NULL, start REAL, end REAL, outcome TEXT);"
+    "CREATE INDEX unfinished ON job (seq) WHERE end IS NULL;"
+    "CREATE TABLE packet ("
+    " job INTEGER NOT NULL, number INTEGER NOT NULL, time REAL NOT NULL,"
+    " data TEXT NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;",
+
+    "ALTER TABLE job ADD COLUMN dedup TEXT;"
+    "CREATE INDEX job_dedup ON job (dedup, submit) WHERE dedup IS NOT NULL;",
+};
+
+#define VERSION ((int)(sizeof steps / sizeof *steps))
+
+int database_failed(sqlite3 *database, struct harp_error *error)
+{
+    return error_set(error, REMOTE_ERROR, "system_error", "database: %s",
+                     sqlite3_errmsg(database));
+}
+
+static int execute(sqlite3 *database, const char *sql,
+                   struct harp_error *error)
+{
+    if (sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return 0;
+    return database_failed(database, error);
+}
+
+static int select_integer(sqlite3 *database, const char *sql)
+{
+    sqlite3_stmt *statement;
+    int integer = -1;
+
+    if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) == SQLITE_OK
+        && sqlite3_step(statement) == SQLITE_ROW)
+        integer = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return integer;
+}
+
+/* All the steps or none: the version is a part of the transaction. */
+static int take_steps(sqlite3 *database, int version,
+                      struct harp_error *error)
+{
+    char *end = memory_format("PRAGMA user_version = %d; COMMIT", VERSION);
+    int status = execute(database, "BEGIN IMMEDIATE", error);
+
+    for (; status == 0 && version < VERSION; version++)
+        status = execute(database, steps[version], error);
+    if (status == 0)
+        status = execute(database, end, error);
+    free(end);
+    return status;
+}
+
+static int update_schema(sqlite3 *database, struct harp_error *error)
+{
+    int version = select_integer(database, "PRAGMA user_version");
+    int tables = select_integer(database,
+                                "SELECT count(*) FROM sqlite_schema");
+
+    if (version == VERSION)
+        return 0;
+    if (version < 0 || version > VERSION || (version == 0 && tables != 0))
+        return error_set(error, USAGE_ERROR, "configuration", "the database "
+                         "was made by another version of harp, or by another "
+                         "program (schema %d)", version);
+    if (take_steps(database, version, error) != 0)
+        return -1;
+    if (version > 0)
+        log_info("the database was of schema %d, and is of %d now", version,
+                 VERSION);
+    return 0;
+}
+
+/* The lock that EXCLUSIVE takes with the first write tells of a second one. */
+static int prepare(sqlite3 *database, struct harp_error *error)
+{
+    if (execute(database,
+                "PRAGMA locking_mode = EXCLUSIVE;"
+                "PRAGMA journal_mode = WAL;"
+                "PRAGMA synchronous = FULL;"
+                "BEGIN IMMEDIATE; COMMIT;", error) != 0)
+        return -1;
+    return update_schema(database, error);
+}
+
+sqlite3 *database_open(const char *path, struct harp_error *error)
+{
+    sqlite3 *database;
+    mode_t mask = umask(0077);  /* arguments and results are not for all */
+    int status = sqlite3_open(path, &database);
+
+    if (status != SQLITE_OK)
+        database_failed(database, error);
+    else if (prepare(database, error) == 0)
+        status = SQLITE_DONE;
+    umask(mask);
+    if (status == SQLITE_DONE)
+        return database;
+    if (sqlite3_errcode(database) == SQLITE_BUSY)
+        error_set(error, USAGE_ERROR, "configuration",
+                  "another dispatcher uses this database");
+    error_prefix(error, "%s", path);
+    sqlite3_close(database);
+    return NULL;
+}

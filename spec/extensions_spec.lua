@@ -1,0 +1,497 @@
+-- The dispatcher's extensions as the wire shows them (protocol §4).
+
+local harness = require "spec.support.harness"
+local harp = require "harp"
+local socket = require "socket"
+
+local ask, eventually = harness.ask, harness.eventually
+
+local HELLO = '{"harpcaller":1,"get_status":"00000000-0000-0000-0000-000000000000"}\n'
+
+describe("the dispatcher's extensions:", function()
+  local daemon, dispatcher
+
+  setup(function()
+    daemon = harness.daemon()
+    dispatcher = harness.dispatcher{ daemon = daemon }
+  end)
+
+  teardown(harness.clean_up)
+
+  -- ---- a connection that stays open ----
+
+  local Line, opened = {}, {}
+  Line.__index = Line
+
+  local function open(server)
+    local line = setmetatable({ socket = harness.connect(server or dispatcher), tag = 0 }, Line)
+    opened[#opened + 1] = line
+    return line
+  end
+
+  after_each(function()
+    while #opened > 0 do table.remove(opened).socket:close() end
+  end)
+
+  local function encode(fields)
+    fields.harpcaller = 1
+    return harp.encode(fields) .. "\n"
+  end
+
+  function Line:send(fields)
+    assert(self.socket:send(type(fields) == "table" and encode(fields) or fields))
+  end
+
+  function Line:receive()
+    return harp.decode((assert(self.socket:receive "*l")))
+  end
+
+  -- Sends with a new tag, which is returned.
+  function Line:start(fields)
+    self.tag = self.tag + 1
+    fields.tag = self.tag
+    self:send(fields)
+    return self.tag
+  end
+
+  -- The next reply, which must be to that; without its tag.
+  function Line:answer(tag)
+    local reply = self:receive()
+    assert.equal(tag, reply.tag)
+    reply.tag = nil
+    return reply
+  end
+
+  function Line:ask(fields) return self:answer(self:start(fields)) end
+
+  local function call(procedure, arguments, options)
+    local fields = { host = "localhost", procedure = procedure, arguments = harp.array(arguments or {}) }
+    for name, v in pairs(options or {}) do fields[name] = v end
+    return fields
+  end
+
+  function Line:submit(...) return assert(self:ask(call(...)).job_id) end
+  function Line:outcome(id) return self:ask{ get_result = id, wait = true } end
+
+  -- Nothing has come for it, and nothing is wrong with the connection.
+  function Line:is_quiet()
+    self:send(HELLO)
+    return self:receive().extensions ~= nil
+  end
+
+  function Line:is_closed()
+    local line, reason = self.socket:receive "*l"
+    return line == nil and reason == "closed"
+  end
+
+  local function memory(server)
+    local kib = harness.read("/proc/" .. server.pid .. "/status"):match "VmRSS:%s*(%d+)"
+    return math.tointeger(kib) * 1024
+  end
+
+  -- A sanitizer keeps what was freed: no figures then.
+  local sanitized = harness.shell("ldd " .. harness.program):find "libasan"
+
+  describe("hello", function()
+    it("tells what there is, and the connection stays open", function()
+      local line = open()
+      for _ = 1, 2 do
+        line:send(HELLO)
+        local reply = line:receive()
+        assert.equal("invalid_jobid", reply.error.type)
+        assert.same({ "tag", "dedup", "timestamps", "list" }, reply.extensions)
+        assert.is_nil(reply.tag)
+      end
+      assert.same({ result = 5 }, line:outcome(line:submit("sum", { 2, 3 })))
+    end)
+
+    it("with a tag is a ping", function()
+      local line = open()
+      assert.equal("invalid_jobid", line:ask{ get_status = "00000000-0000-0000-0000-000000000000" }.error.type)
+      assert.is_true(line:is_quiet())
+    end)
+
+    it("may be followed by an ordinary request, which is the last", function()
+      local lines, closed = ask(dispatcher, HELLO .. '{"harpcaller":1,"cancel":"x"}\n' .. HELLO)
+      assert.is_true(closed)
+      assert.equal(2, #lines)
+      assert.equal('{"cancelled":false}', lines[2])
+    end)
+  end)
+
+  describe("tags", function()
+    it("let many requests share a connection, with replies in any order", function()
+      local line = open()
+      local slow = line:submit("sleep", { 0.3 })
+      local quick = line:submit("sum", { 1, 2 })
+      local first = line:start{ get_result = slow }
+      local second = line:start{ get_result = quick }
+      local third = line:start{ get_status = slow }
+      local replies, last = {}, nil
+      for _ = 1, 3 do
+        last = line:receive()
+        replies[last.tag] = last
+      end
+      assert.equal(first, last.tag)
+      assert.same({ result = "slept", tag = first }, replies[first])
+      assert.same({ result = 3, tag = second }, replies[second])
+      assert.equal("sleep", replies[third].call.procedure)
+    end)
+
+    it("are in every line of a stream, of many at once", function()
+      local line = open()
+      local id = line:submit("count", { 300 })
+      local streams, next_packet = {}, {}
+      for _ = 1, 10 do
+        local tag = line:start{ follow_stream = id, since = 0 }
+        streams[tag], next_packet[tag] = true, 0
+      end
+      while next(streams) do
+        local reply = line:receive()
+        if reply.result then
+          assert.equal(300, next_packet[reply.tag])
+          streams[reply.tag] = nil
+        else
+          assert.equal(next_packet[reply.tag], reply.packet)
+          next_packet[reply.tag] = reply.packet + 1
+        end
+      end
+    end)
+
+    it("may be any integer, once at a time", function()
+      local line = open()
+      local id = line:submit("sleep", { 100 })
+      for _, tag in ipairs{ 0, -1, math.maxinteger, math.mininteger } do
+        line:send{ cancel = "x", tag = tag }
+        assert.same({ cancelled = false, tag = tag }, line:receive())
+      end
+      line:send{ get_result = id, tag = 7 }
+      line:send{ get_status = id, tag = 7 }
+      local reply = line:receive()
+      assert.equal(7, reply.tag)
+      assert.equal("invalid_request", reply.error.type)
+      line:send{ cancel = id, tag = 8 }
+      local replies = {}
+      for _ = 1, 2 do
+        local one = line:receive()
+        replies[one.tag] = one.cancelled
+      end
+      assert.same({ [7] = true, [8] = true }, replies)
+      line:send{ get_result = id, tag = 7 }
+      assert.same({ cancelled = true, tag = 7 }, line:receive())
+    end)
+
+    it("go with one hundred thousand requests of a connection at most", function()
+      local line = open()
+      local id = line:submit("sleep", { 100 })
+      local wait, text = ('{"harpcaller":1,"get_result":"%s","tag":%%d}\n'):format(id), {}
+      for i = 1, 100000 do text[i] = wait:format(1000 + i) end
+      line:send(table.concat(text))
+      line:send(wait:format(1))
+      local reply = line:receive()
+      assert.equal(1, reply.tag)
+      assert.equal("invalid_request", reply.error.type)
+      assert.truthy(reply.error.message:find "100000")
+      line.socket:close()
+      eventually(function() return open():ask{ cancel = id }.cancelled end)
+    end)
+
+    it("are in the errors too, and the connection stays", function()
+      local line = open()
+      local id = line:submit("sleep", { 100 })
+      local waiting = line:start{ get_result = id }
+      for _, text in ipairs{ '"tag":1', '"tag":2,"cancel":1', '"cancel":"x","tag":3,"extra":1', '"tag":4,"get_status":""' } do
+        line:send('{"harpcaller":1,' .. text .. "}\n")
+        local reply = line:receive()
+        assert.equal(math.tointeger(text:match '"tag":(%d)'), reply.tag)
+        assert.truthy(reply.error.type:find "^invalid_")
+      end
+      line:send{ cancel = id, tag = 5 }
+      local replies = { [line:receive().tag] = true, [line:receive().tag] = true }
+      assert.same({ [waiting] = true, [5] = true }, replies)
+    end)
+
+    it("that cannot be read end the connection, with an error", function()
+      for _, text in ipairs{ "x", "", '{"harpcaller":1,"cancel":"x","tag":1.5}', '{"harpcaller":1,"cancel":"x","tag":1',
+                             '{"harpcaller":1,"cancel":"x","tag":9223372036854775808}' } do
+        local line = open()
+        line:start{ get_result = line:submit("sleep", { 1 }) }
+        line:send(text .. "\n")
+        local reply = line:receive()
+        assert.is_nil(reply.tag)
+        assert.truthy(reply.error.type == "parse_error" or reply.error.type == "invalid_request")
+        assert.is_true(line:is_closed())
+      end
+    end)
+
+    it("may be left out in the last request: all are answered, then the connection closes", function()
+      local line = open()
+      local id = line:submit("sleep", { 0.2 })
+      local waiting = line:start{ get_result = id }
+      line:send('{"harpcaller":1,"cancel":"x"}\n')
+      assert.same({ cancelled = false }, line:receive())
+      assert.same({ result = "slept" }, line:answer(waiting))
+      assert.is_true(line:is_closed())
+    end)
+
+    it("leave replies without them as they were", function()
+      local id = open():submit("count", { 1 })
+      local lines, closed = ask(dispatcher, ('{"harpcaller":1,"follow_stream":"%s","since":0}\n'):format(id))
+      assert.same({ '{"packet":0,"data":{"i":1}}', '{"result":{"msg":"end"}}' }, lines)
+      assert.is_true(closed)
+      local reply = ask(dispatcher, encode(call("sum", { 1, 2 })))[1]
+      assert.truthy(reply:find '^{"harpcaller":1,"job_id":"[-%x]+"}$')
+    end)
+
+    it("and a hang-up leave nothing behind", function()
+      local id = open():submit("sleep", { 100 })
+      eventually(function() return dispatcher:descriptors() < 17 end)
+      local before = dispatcher:descriptors()
+      for _ = 1, 20 do
+        local line = open()
+        for _ = 1, 10 do line:start{ follow_stream = id } end
+        line.socket:close()
+      end
+      eventually(function() return dispatcher:descriptors() <= before end)
+      open():ask{ cancel = id }
+    end)
+  end)
+
+  describe("forget", function()
+    it("gives up on one exchange, without a reply", function()
+      local line = open()
+      local id = line:submit("count", { 1000, 0.01 })
+      local forgotten, kept = line:start{ follow_stream = id }, line:start{ get_result = id }
+      assert.equal(forgotten, line:receive().tag)
+      line:send{ forget = forgotten }
+      line:send(HELLO)
+      repeat until line:receive().extensions
+      socket.sleep(0.05)
+      line:send{ cancel = id, tag = forgotten }       -- its tag is free again
+      local replies = {}
+      for _ = 1, 2 do
+        local reply = line:receive()
+        replies[reply.tag] = reply.cancelled
+      end
+      assert.same({ [forgotten] = true, [kept] = true }, replies)
+    end)
+
+    it("of an unknown tag does nothing", function()
+      local line = open()
+      line:send{ forget = 12345 }
+      line:send{ forget = 1, tag = 1 }
+      assert.is_true(line:is_quiet())
+    end)
+
+    it("does not undo what was asked for", function()
+      local line = open()
+      local file = os.tmpname()
+      local tag = line:start(call("mark", { file, "done" }))
+      line:send{ forget = tag }
+      eventually(function() return harness.read(file) == "done\n" end)
+      os.remove(file)
+    end)
+  end)
+
+  describe("dedup", function()
+    local serial = 0
+
+    -- A key that was never used.
+    local function fresh()
+      serial = serial + 1
+      return { test = serial, run = harp.array{ 1, "é" } }
+    end
+
+    local function once(key, window, procedure)
+      return call(procedure or "sum", { 1, 2 }, { dedup = { key = key, window = window } })
+    end
+
+    it("gives the job of the same key instead of a new one", function()
+      local line, key = open(), fresh()
+      local first = line:ask(once(key, 60))
+      assert.same({ harpcaller = 1, job_id = first.job_id }, first)
+      local second = line:ask(once(key, 60, "echo"))
+      assert.same({ harpcaller = 1, job_id = first.job_id, duplicate = true }, second)
+      assert.same({ result = 3 }, line:outcome(first.job_id))
+      assert.equal("sum", line:ask{ get_status = first.job_id }.call.procedure)
+      assert.is_true(line:ask(once(key, 60)).duplicate)       -- though it has ended
+      assert.is_nil(line:ask(once(fresh(), 60)).duplicate)
+      assert.is_nil(line:ask(call("sum", { 1, 2 })).duplicate)
+      local lines = ask(dispatcher, encode(once(key, 60)))
+      assert.same({ ('{"harpcaller":1,"job_id":"%s","duplicate":true}'):format(first.job_id) }, lines)
+    end)
+
+    it("knows a key by its value, of any kind", function()
+      local line = open()
+      local function job(key)
+        line:send(('{"harpcaller":1,"host":"localhost","procedure":"sum","arguments":[1,1],"tag":1,' ..
+          '"dedup":{"key":%s,"window":60}}\n'):format(key))
+        return line:receive().job_id
+      end
+      local one = job '{"a":1,"b":[true,"x"]}'
+      assert.equal(one, job '{ "b" : [ true , "\\u0078" ] , "a":1}')
+      local ids = { [one] = true }
+      for _, key in ipairs{ '{"a":1,"b":[true,"y"]}', '"x"', '"1"', "1", "null", "false", "[]", "{}" } do
+        local id = job(key)
+        assert.is_nil(ids[id])
+        ids[id] = true
+        assert.equal(id, job(key))
+      end
+    end)
+
+    it("looks back as far as the later one asks", function()
+      local line, key = open(), fresh()
+      local first = line:ask(once(key, 60)).job_id
+      socket.sleep(0.3)
+      local second = line:ask(once(key, 0.2))
+      assert.is_nil(second.duplicate)
+      assert.not_equal(first, second.job_id)
+      assert.equal(second.job_id, line:ask(once(key, 60)).job_id)
+    end)
+
+    it("is exact among requests that come at once", function()
+      local line, key, text = open(), fresh(), {}
+      for i = 1, 50 do
+        local fields = once(key, 60)
+        fields.tag = i
+        text[i] = encode(fields)
+      end
+      local other = open()
+      other:send(text[1]:rep(1))
+      line:send(table.concat(text))
+      local id, fresh_ones = other:receive(), 0
+      if not id.duplicate then fresh_ones = 1 end
+      for i = 1, 50 do
+        local reply = line:answer(i)
+        assert.equal(id.job_id, reply.job_id)
+        if not reply.duplicate then fresh_ones = fresh_ones + 1 end
+      end
+      assert.equal(1, fresh_ones)
+    end)
+
+    it("outlives a kill -9", function()
+      local mortal = harness.dispatcher{ daemon = daemon }
+      local key = fresh()
+      local first = open(mortal):ask(once(key, 60)).job_id
+      mortal:stop "KILL"
+      mortal:restart()
+      assert.same({ harpcaller = 1, job_id = first, duplicate = true }, open(mortal):ask(once(key, 60)))
+      mortal:stop()
+    end)
+  end)
+
+  describe("timestamps", function()
+    it("tell when each packet came, in both kinds of streams", function()
+      local line, before = open(), socket.gettime()
+      local id = line:submit("count", { 5, 0.05 })
+      line:outcome(id)
+      for _, operation in ipairs{ "follow_stream", "read_stream" } do
+        local tag, last = line:start{ [operation] = id, since = 0, timestamps = true }, before
+        for i = 1, 5 do
+          local reply = line:answer(tag)
+          assert.equal(i, reply.data.i)
+          assert.equal("float", math.type(reply.time))
+          assert.is_true(reply.time > last + (i > 1 and 0.02 or 0) and reply.time < socket.gettime())
+          last = reply.time
+        end
+        assert.same({ result = { msg = "end" } }, line:answer(tag))
+      end
+    end)
+
+    it("come only when they are asked for", function()
+      local line = open()
+      local id = line:submit("count", { 1 })
+      line:outcome(id)
+      for _, timestamps in ipairs{ false, harp.null } do
+        local tag = line:start{ read_stream = id, timestamps = timestamps ~= harp.null and timestamps or nil }
+        assert.same({ packet = 0, data = { i = 1 } }, line:answer(tag))
+        assert.truthy(line:answer(tag).result)
+      end
+      local lines = ask(dispatcher, ('{"harpcaller":1,"read_stream":"%s","timestamps":true}\n'):format(id))
+      assert.truthy(lines[1]:find '^{"packet":0,"data":{"i":1},"time":%d+%.%d+}$')
+    end)
+  end)
+
+  -- spec/data/schema1.db has a job that ended, with a packet, and one that waits in a queue.
+  describe("a database of schema 1", function()
+    it("is brought up to date, with all that is in it", function()
+      local old = harness.dispatcher{ daemon = daemon }
+      assert.equal(0, old:stop())
+      harness.write(old.directory .. "/dispatcher.db", harness.read "spec/data/schema1.db")
+      old:restart()
+      local line = open(old)
+      assert.same({ result = "kept" }, line:outcome "11111111-1111-4111-8111-111111111111")
+      assert.same({ packet = 0, data = 1 }, line:ask{ read_stream = "11111111-1111-4111-8111-111111111111" })
+      assert.same({ result = "kept", tag = line.tag }, line:receive())
+      assert.same({ result = 5 }, line:outcome "22222222-2222-4222-8222-222222222222")
+      local fields = call("sum", { 1, 2 }, { dedup = { key = 1, window = 60 } })
+      assert.equal(line:ask(fields).job_id, line:ask(fields).job_id)
+      assert.equal(0, old:stop())
+    end)
+  end)
+
+  describe("a client that does not read", function()
+    it("costs little, and has its replies when it does", function()
+      local line = open()
+      local id = line:submit("echo", { ("x"):rep(2000) })
+      line:outcome(id)
+      local text = {}
+      for i = 1, 20000 do text[i] = ('{"harpcaller":1,"get_status":"%s","tag":%d}\n'):format(id, 100 + i) end
+      text = table.concat(text)
+      local before, sent = memory(dispatcher), 0
+      line.socket:settimeout(0.2)
+      local function push()
+        local all, _, some = line.socket:send(text, sent + 1)
+        sent = all or some
+      end
+      push()
+      assert.is_true(sanitized or memory(dispatcher) - before < 8000000)
+      assert.truthy(ask(dispatcher, '{"harpcaller":1,"cancel":"x"}\n')[1])
+      for i = 1, 20000 do
+        local reply
+        repeat
+          if sent < #text then
+            line.socket:settimeout(0)
+            push()
+          end
+          line.socket:settimeout(sent < #text and 0.01 or 10)
+          local reason, partial
+          reply, reason, partial = line.socket:receive("*l", line.rest)
+          line.rest = partial
+          assert(reply or reason == "timeout", reason)
+        until reply
+        assert.truthy(reply:find('"tag":' .. 100 + i .. "}$"), reply)
+      end
+      assert.is_true(sanitized or memory(dispatcher) - before < 8000000)
+      line.socket:settimeout(10)
+      assert.is_true(line:is_quiet())
+    end)
+
+    it("does not hold up the others of its streams for ever", function()
+      local line = open()
+      local id = line:submit("count", { 20000 })
+      line:outcome(id)
+      local before = memory(dispatcher)
+      for _ = 1, 100 do line:start{ read_stream = id } end
+      socket.sleep(0.2)
+      assert.is_true(sanitized or memory(dispatcher) - before < 16000000)
+      local ended = 0
+      while ended < 100 do
+        local text = assert(line.socket:receive "*l")
+        if text:find '"result"' then ended = ended + 1 end
+      end
+    end)
+
+    it("and hangs up is gone at once", function()
+      local id = open():submit("text", { 10000000 })
+      open():outcome(id)
+      local before = dispatcher:descriptors()
+      local line = open()
+      line:start{ get_result = id }
+      line:start{ get_result = id }
+      socket.sleep(0.1)
+      line.socket:close()
+      eventually(function() return dispatcher:descriptors() <= before end)
+    end)
+  end)
+end)
