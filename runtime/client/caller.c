@@ -232,7 +232,9 @@ struct caller_request *caller_request_start(struct caller *caller,
         open_own(started, buffer_text(&started->line));
         return started;
     }
-    state = channel_look(caller->channel);
+    if (request->kind == REQUEST_CALL)
+        channel_look(caller->channel);
+    state = channel_state(caller->channel);
     if (state == CHANNEL_CLOSED || state == CHANNEL_GREETING)
         channel_wait(caller->channel, &started->user);
     else

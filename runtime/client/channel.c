@@ -3,7 +3,6 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -13,7 +12,6 @@
 #include "net/net.h"
 #include "wire/request.h"
 
-#define QUIET 1000              /* ms; after it a connection is looked at */
 
 TAILQ_HEAD(channel_users, channel_user);
 
@@ -31,7 +29,6 @@ struct channel {
     size_t in_flight;
     size_t prompt;              /* of these, whose reply comes at once */
     int64_t last_tag;
-    uint64_t heard;             /* ms; when it was last used */
     struct buffer line;         /* scratch */
 };
 
@@ -237,7 +234,6 @@ static int take_reply(struct channel *channel, struct text line,
 static int take_line(struct channel *channel, struct text line,
                      struct harp_error *error)
 {
-    channel->heard = uv_now(net_loop(channel->net));
     watchdog_calm(channel->watchdog);
     return channel->state == CHANNEL_GREETING
         ? take_greeting(channel, line, error)
@@ -284,23 +280,17 @@ void channel_free(struct channel *channel)
     free(channel);
 }
 
-/*
- * While the process was busy with other things the peer may have hung up:
- * found out now, not after a request was sent into the void.
- */
-enum channel_state channel_look(struct channel *channel)
+enum channel_state channel_state(const struct channel *channel)
 {
-    struct harp_error error;
-
-    if (channel->state == CHANNEL_OPEN && channel->in_flight == 0) {
-        uv_loop_t *loop = net_loop(channel->net);
-
-        uv_update_time(loop);
-        if (uv_now(loop) - channel->heard > QUIET
-            && !connection_look(channel->connection, &error))
-            cut(channel, &error);
-    }
     return channel->state;
+}
+
+void channel_look(struct channel *channel)
+{
+    if (channel->state != CHANNEL_OPEN)
+        return;
+    connection_look(channel->connection);
+    on_notify(channel);
 }
 
 bool channel_has(const struct channel *channel, const char *extension)

@@ -44,8 +44,13 @@ struct channel *channel_new(struct net *net, const struct endpoint *endpoint,
                             struct patience patience);
 void channel_free(struct channel *channel);
 
-/* The state, after a look whether the connection is still there. */
-enum channel_state channel_look(struct channel *channel);
+enum channel_state channel_state(const struct channel *channel);
+
+/*
+ * Looks what came since the loop last turned: what is sent to a peer that has
+ * hung up may have arrived, as far as anyone can tell.
+ */
+void channel_look(struct channel *channel);
 
 /* Has the dispatcher named this extension? False in all but OPEN. */
 bool channel_has(const struct channel *channel, const char *extension);

@@ -355,13 +355,10 @@ bool connection_has_sent(const struct connection *connection,
     return connection->sent >= position;
 }
 
-bool connection_look(struct connection *connection, struct harp_error *error)
+void connection_look(struct connection *connection)
 {
     receive_all(connection);
-    if (connection->state != ENDED)
-        return true;
-    *error = connection->error;
-    return false;
+    watch(connection);
 }
 
 bool connection_was_open(const struct connection *connection, double seconds)

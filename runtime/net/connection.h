@@ -48,10 +48,10 @@ bool connection_has_sent(const struct connection *connection,
 bool connection_was_open(const struct connection *connection, double seconds);
 
 /*
- * Looks at the socket, which the loop may not have done for a while. False
- * when the connection has ended; no notification comes for that then.
+ * Reads what the loop has not read yet; to be taken then, no notification
+ * comes for it.
  */
-bool connection_look(struct connection *connection, struct harp_error *error);
+void connection_look(struct connection *connection);
 
 /*
  * An idle one does not keep the loop alive; for an open connection that
