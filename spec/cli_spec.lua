@@ -97,6 +97,15 @@ describe("harp", function()
     end
   end)
 
+  it("is ended by a second SIGINT, whatever the script does with the first", function()
+    -- (a shell's background processes ignore SIGINT, unless told otherwise)
+    local output, status = harness.shell(([==[
+      env --default-signal=INT %s -e '
+        while true do pcall(require [[harp]].sleep, 100) print [[caught]] io.flush() end' & pid=$!
+      sleep 0.2; kill -INT $pid; sleep 0.2; kill -INT $pid; wait $pid]==]):format(harness.program))
+    assert.same({ "caught\n", 128 + 2 }, { output, status })
+  end)
+
   it("knows its commands, and what is wrong with a call of it", function()
     local output, errors, code, _
     output, errors, code = harp_ "help"

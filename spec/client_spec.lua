@@ -169,7 +169,77 @@ describe("the client", function()
     end)
   end)
 
+  describe("the extensions", function()
+    it("give the time of each packet", function()
+      local job = host.count(3)
+      job:get()
+      local seen = {}
+      for number, packet, time in job:follow{ since = 0, numbered = true, timestamps = true } do
+        assert.is_true(math.type(time) == "float" and math.abs(time - os.time()) < 60)
+        seen[#seen + 1] = number + packet.i
+      end
+      assert.same({ 1, 3, 5 }, seen)
+      for packet, time in job:stream{ timestamps = true } do assert.truthy(packet.i and time) end
+      assert.same({ { i = 1 }, { i = 2 }, { i = 3 } }, job:stream{ timestamps = true }:all())
+    end)
+
+    it("find the job of a call with the same key", function()
+      local once = host{ dedup = { key = { a = 1, b = { 2 } }, window = 60 } }
+      local first, second = once.sum(1, 2), once.sum(1, 2)
+      assert.same({ false, true, first:id() }, { first:is_duplicate(), second:is_duplicate(), second:id() })
+      assert.is_false(host{ dedup = { key = { a = 1, b = { 3 } } } }.sum(1, 2):is_duplicate())
+      assert.truthy(raised(host, { dedup = "x" }):find "dedup must be a table with a key")
+      assert.truthy(raised(host, { dedup = { key = 1, windw = 2 } }):find 'dedup has no option "windw"')
+    end)
+
+    it("list jobs, queues and hosts", function()
+      local queue = { test = "lists" }
+      local queued = host{ queue = queue, info = { ticket = "T-4711" } }
+      local running, waiting = queued.sleep(100), queued.sleep(100)
+      local ids = {}
+      for job in rpc:jobs{ queue = queue } do
+        ids[#ids + 1] = job.id
+        assert.same({ "localhost", "sleep", { 100 }, queue }, { job.host, job.procedure, job.arguments, job.queue })
+        assert.is_nil(job.time["end"])
+      end
+      assert.same({ waiting:id(), running:id() }, ids)
+      assert.equal(waiting:id(), rpc:jobs{ queue = queue, state = "queued" }().id)
+      assert.equal(2, #rpc:jobs{ info = "T-4711" }:all())
+      assert.equal(1, #rpc:jobs{ info = "T-4711", limit = 1 }:all())
+      assert.equal(0, #rpc:jobs{ host = "web02", info = "T-4711" }:all())
+      local found
+      for q in rpc:queues() do found = harp.encode(q.name) == harp.encode(queue) and q or found end
+      assert.same({ 1, 1, 1 }, { found.concurrency, found.running, found.waiting })
+      local names = {}
+      for h in rpc:hosts() do names[#names + 1] = h.name end
+      assert.same({ "localhost", "nowhere", "refused", "web01", "web02" }, names)
+      assert.truthy(raised(rpc.jobs, rpc, { hots = 1 }):find 'no option "hots"')
+      waiting:cancel()
+      running:cancel()
+    end)
+  end)
+
   describe("tasks", function()
+    it("that are cancelled close what they had open", function()
+      harp.run(function()
+        local own = harp.caller(dispatcher.address)
+        own.localhost.sum(1, 2):get()
+        local before = dispatcher:descriptors()
+        local job = own.localhost.count(1000, 0.01)
+        local tasks = {}
+        for i = 1, 20 do
+          tasks[i] = harp.spawn(function() for _ in job:follow{ since = 0 } do harp.sleep(0.001) end end)
+        end
+        harness.eventually(function() harp.sleep(0.01) return dispatcher:descriptors() >= before + 20 end)
+        for _, task in ipairs(tasks) do task:cancel() end
+        for _, task in ipairs(tasks) do
+          assert.is_true(harp.is_error(select(2, pcall(task.join, task)), "CancelledException"))
+        end
+        job:cancel()
+        harness.eventually(function() harp.sleep(0.01) return dispatcher:descriptors() <= before end)
+      end)
+    end)
+
     it("wait for their jobs at the same time", function()
       harp.run(function()
         local start = os.time()
@@ -202,7 +272,13 @@ describe("the client", function()
       assert.same({ "CommunicationError", "econnrefused" }, { failure.kind, failure.type })
       assert.truthy(failure.message:find("127.0.0.1:1", 1, true))
       local job = gone:job "some-id"
-      assert.equal("some-id", raised(job.result, job).job)
+      assert.equal("some-id", raised(job.result, job, { retry_for = 0 }).job)
+      for _, method in ipairs{ "get", "status", "cancel" } do
+        assert.equal("some-id", raised(job[method], job, { retry_for = 0 }).job)
+      end
+      for _, method in ipairs{ "follow", "stream" } do
+        assert.equal("some-id", raised(function() job[method](job, { retry_for = 0 })() end).job)
+      end
     end)
   end)
 

@@ -23,10 +23,8 @@ end
 -- ---- what a process holds ----
 
 local function resident()       -- KiB
-  for line in io.lines "/proc/self/status" do
-    local kib = line:match "^VmRSS:%s+(%d+)"
-    if kib then return math.tointeger(kib) end
-  end
+  local file <close> = assert(io.open "/proc/self/status")
+  return math.tointeger(file:read "a":match "VmRSS:%s+(%d+)")
 end
 
 local function descriptors()
