@@ -200,7 +200,8 @@ describe("the dispatcher's extensions:", function()
       local line = open()
       local id = line:submit("sleep", { 100 })
       local waiting = line:start{ get_result = id }
-      for _, text in ipairs{ '"tag":1', '"tag":2,"cancel":1', '"cancel":"x","tag":3,"extra":1', '"tag":4,"get_status":""' } do
+      local wrong = { '"tag":1', '"tag":2,"cancel":1', '"cancel":"x","tag":3,"extra":1', '"tag":4,"get_status":""' }
+      for _, text in ipairs(wrong) do
         line:send('{"harpcaller":1,' .. text .. "}\n")
         local reply = line:receive()
         assert.equal(math.tointeger(text:match '"tag":(%d)'), reply.tag)
@@ -412,6 +413,275 @@ describe("the dispatcher's extensions:", function()
     end)
   end)
 
+  local ALL = harp.decode "{}"
+
+  -- All of a list; each entry is what is in its line.
+  function Line:list(fields)
+    local name = fields.list_jobs and "job" or fields.list_queues and "queue" or "host"
+    local tag, list = self:start(fields), {}
+    while true do
+      local reply = self:answer(tag)
+      if reply["end"] then
+        assert.same({ ["end"] = true }, reply)
+        return list
+      end
+      assert.is_nil(reply.error, reply.error and reply.error.message)
+      list[#list + 1] = assert(reply[name])
+    end
+  end
+
+  describe("list_jobs", function()
+    local listed, ids, times = nil, {}, {}
+
+    -- The jobs of this dispatcher, by name.
+    setup(function()
+      listed = harness.dispatcher{ daemon = daemon }
+      local line = open(listed)
+      local queue = { name = { list = "one" }, concurrency = 1 }
+      local function add(name, procedure, arguments, options)
+        ids[name] = line:submit(procedure, arguments, options)
+        socket.sleep(0.02)
+        times[name] = socket.gettime()
+      end
+      add("ended", "echo", { 1 }, { info = { ticket = 42 } })
+      add("raised", "fail", {}, { host = "web01" })
+      add("failed", "no such", {}, { host = "web02", info = "ticket 43" })
+      for _, name in ipairs{ "ended", "raised", "failed" } do line:outcome(ids[name]) end
+      add("running", "sleep", { 100 }, { host = "web01", queue = queue })
+      add("queued", "sleep", { 100 }, { queue = queue, info = { ticket = 42 } })
+      add("cancelled", "sleep", { 100 }, { host = "web01", queue = queue })
+      line:ask{ cancel = ids.cancelled }
+      eventually(function() return line:ask{ get_status = ids.running }.time.start ~= harp.null end)
+    end)
+
+    local function names(filter)
+      local list, by_id = {}, {}
+      for name, id in pairs(ids) do by_id[id] = name end
+      for i, job in ipairs(open(listed):list{ list_jobs = filter }) do list[i] = by_id[job.id] end
+      return table.concat(list, " ")
+    end
+
+    it("tells of all, the newest first", function()
+      assert.equal("cancelled queued running failed raised ended", names(ALL))
+    end)
+
+    it("tells much of each", function()
+      local list = open(listed):list{ list_jobs = ALL }
+      assert.same({
+        id = ids.queued, host = "localhost", procedure = "sleep", arguments = { 100 }, queue = { list = "one" },
+        info = { ticket = 42 }, state = "queued", outcome = harp.null,
+        time = { submit = list[2].time.submit, start = harp.null, ["end"] = harp.null },
+      }, list[2])
+      local outcomes, states = {}, {}
+      for i, job in ipairs(list) do
+        outcomes[i], states[i] = job.outcome == harp.null and "null" or job.outcome, job.state
+        assert.equal("integer", math.type(job.time.submit))
+        assert.equal(job.state == "ended", job.time["end"] ~= harp.null)
+      end
+      assert.equal("cancelled null null error exception result", table.concat(outcomes, " "))
+      assert.equal("ended queued running ended ended ended", table.concat(states, " "))
+      assert.equal(harp.null, list[6].queue)
+      assert.equal(harp.null, list[3].info)
+    end)
+
+    local cases = {
+      { { host = "web01" }, "cancelled running raised" },
+      { { host = "web" }, "" },
+      { { procedure = "sleep" }, "cancelled queued running" },
+      { { procedure = "no such" }, "failed" },
+      { { queue = { list = "one" } }, "cancelled queued running" },
+      { { queue = { list = "two" } }, "" },
+      { { state = "queued" }, "queued" },
+      { { state = "running" }, "running" },
+      { { state = "ended" }, "cancelled failed raised ended" },
+      { { info = "42" }, "queued ended" },
+      { { info = '"ticket' }, "queued failed ended" },
+      { { limit = 2 }, "cancelled queued" },
+      { { limit = 0 }, "" },
+      { { limit = 100 }, "cancelled queued running failed raised ended" },
+      { { host = "web01", procedure = "sleep", queue = { list = "one" }, state = "ended" }, "cancelled" },
+      { { host = "localhost", info = "42", limit = 1 }, "queued" },
+      { { state = "queued", host = "web01" }, "" },
+    }
+    for _, case in ipairs(cases) do
+      it("filters by " .. harp.encode(case[1]), function() assert.equal(case[2], names(case[1])) end)
+    end
+
+    it("filters by the time of submission", function()
+      assert.equal("cancelled queued", names{ since = times.running })
+      assert.equal("raised ended", names{ ["until"] = times.raised })
+      assert.equal("failed raised", names{ since = times.ended, ["until"] = times.failed })
+      assert.equal("raised", names{ since = times.ended, ["until"] = times.failed, host = "web01" })
+      assert.equal("queued", names{ since = times.running, state = "queued" })
+      assert.equal("cancelled", names{ since = times.queued, queue = { list = "one" } })
+    end)
+
+    it("refuses what it does not know", function()
+      local line = open(listed)
+      for _, filter in ipairs{ { state = "gone" }, { hosts = "web01" }, { limit = -1 }, { queue = "x" } } do
+        assert.equal("invalid_request", line:ask{ list_jobs = filter }.error.type)
+      end
+    end)
+
+    it("answers without a tag, and closes", function()
+      local lines, closed = ask(listed, encode{ list_jobs = { host = "web02" } })
+      assert.is_true(closed)
+      assert.equal(2, #lines)
+      assert.equal(ids.failed, harp.decode(lines[1]).job.id)
+      assert.equal('{"end":true}', lines[2])
+    end)
+
+    it("reads thousands of jobs as its client does", function()
+      local many, text, COUNT = harness.dispatcher{ daemon = daemon }, {}, 6000
+      local line = open(many)
+      for i = 1, COUNT do
+        text[i] = encode{ host = "web99", procedure = "p" .. i % 2, arguments = { ("x"):rep(2000) }, info = i, tag = i }
+      end
+      line:send(table.concat(text))
+      for _ = 1, COUNT do assert(line:receive().job_id) end
+      eventually(function() return #line:list{ list_jobs = { state = "running" } } == 0 end)
+      local before = memory(many)
+      local tag = line:start{ list_jobs = ALL }
+      socket.sleep(0.1)
+      assert.is_true(sanitized or memory(many) - before < 6000000)
+      for i = COUNT, 1, -1 do
+        local job = line:answer(tag).job
+        assert.equal(i, job.info)
+        assert.equal("error", job.outcome)
+      end
+      assert.same({ ["end"] = true }, line:answer(tag))
+      assert.equal(COUNT / 2, #line:list{ list_jobs = { procedure = "p1" } })
+      assert.equal(2500, #line:list{ list_jobs = { host = "web99", limit = 2500 } })
+      assert.equal(1, #line:list{ list_jobs = { info = "6000" } })
+      assert.equal(0, #line:list{ list_jobs = { procedure = "p2" } })
+      many:stop()
+    end)
+  end)
+
+  describe("list_queues", function()
+    it("tells what each does", function()
+      local line, before = open(), #open():list{ list_queues = true }
+      local queued = {}
+      for i = 1, 5 do
+        queued[i] = line:submit("sleep", { 100 }, { queue = { name = { b = 1, a = "é" }, concurrency = 2 } })
+      end
+      queued[6] = line:submit("sleep", { 100 }, { queue = { name = { a = "d" } } })
+      local list = line:list{ list_queues = true }
+      assert.equal(before + 2, #list)
+      assert.same({ name = { a = "d" }, concurrency = 1, running = 1, waiting = 0 }, list[1])
+      assert.same({ name = { a = "é", b = 1 }, concurrency = 2, running = 2, waiting = 3 }, list[2])
+      line:ask{ cancel = queued[5] }
+      line:ask{ cancel = queued[1] }
+      list = line:list{ list_queues = true }
+      assert.same({ name = { a = "é", b = 1 }, concurrency = 2, running = 2, waiting = 1 }, list[2])
+      for _, i in ipairs{ 2, 3, 4, 6 } do line:ask{ cancel = queued[i] } end
+      assert.equal(before, #line:list{ list_queues = true })
+      assert.same({ '{"end":true}' }, ask(harness.dispatcher{ daemon = daemon }, encode{ list_queues = true }))
+    end)
+  end)
+
+  describe("list_hosts", function()
+    it("tells where they are, in the order of their names, and no secrets", function()
+      local line, address = open(), "127.0.0.1:" .. daemon.port
+      assert.same({
+        { name = "localhost", address = address }, { name = "nowhere", address = "nowhere.invalid:4306" },
+        { name = "refused", address = "127.0.0.1:1" }, { name = "web01", address = address },
+        { name = "web02", address = address },
+      }, line:list{ list_hosts = true })
+      local lines, closed = ask(dispatcher, encode{ list_hosts = true })
+      assert.is_true(closed)
+      assert.equal(6, #lines)
+      assert.is_nil(table.concat(lines):find "secret")
+      assert.is_nil(table.concat(lines):find "tester")
+    end)
+
+    it("and the others take nothing but true", function()
+      for _, name in ipairs{ "list_hosts", "list_queues" } do
+        assert.equal("invalid_request", open():ask{ [name] = false }.error.type)
+      end
+    end)
+  end)
+
+  describe("max_running", function()
+    local function capped(n)
+      return harness.dispatcher{ daemon = daemon, settings = "max_running = " .. n }
+    end
+
+    local function running(line) return #line:list{ list_jobs = { state = "running" } } end
+
+    it("is how many calls run at once; the others are queued", function()
+      local small = capped(3)
+      local line, ids = open(small), {}
+      for i = 1, 12 do ids[i] = line:submit("sleep", { 0.1 }) end
+      assert.equal("queued", line:list{ list_jobs = ALL }[1].state)
+      assert.equal(harp.null, line:ask{ get_status = ids[12] }.time.start)
+      eventually(function()
+        local count = running(line)
+        assert.is_true(count <= 3)
+        return count == 0
+      end)
+      for _, id in ipairs(ids) do assert.same({ result = "slept" }, line:outcome(id)) end
+      small:stop()
+    end)
+
+    it("lets them run in the order of submission, and the time before does not count", function()
+      local small, file, ids = capped(1), os.tmpname(), {}
+      local line = open(small)
+      local first = line:submit("sleep", { 0.4 }, { max_exec_time = 0.6 })
+      local second = line:submit("sleep", { 0.4 }, { max_exec_time = 0.6 })
+      for i = 1, 6 do
+        ids[i] = line:submit("mark", { file, tostring(i) }, i % 2 == 0 and { queue = { name = { odd = false } } })
+      end
+      for _, id in ipairs{ first, second } do assert.same({ result = "slept" }, line:outcome(id)) end
+      for _, id in ipairs(ids) do line:outcome(id) end
+      assert.equal("1\n2\n3\n4\n5\n6\n", harness.read(file))
+      os.remove(file)
+      small:stop()
+    end)
+
+    it("leaves queues their own concurrency", function()
+      local small = capped(4)
+      local line, ids = open(small), {}
+      for i = 1, 6 do
+        ids[i] = line:submit("sleep", { 0.15 }, { queue = { name = { q = i % 2 }, concurrency = 2 - i % 2 } })
+      end
+      ids[7] = line:submit("sleep", { 0.15 })
+      eventually(function()
+        local queues, all = {}, 0
+        for _, queue in ipairs(line:list{ list_queues = true }) do
+          queues[queue.name.q], all = queue.running, all + queue.running
+          assert.is_true(queue.running <= queue.concurrency)
+        end
+        return queues[0] == 2 and queues[1] == 1 and all == 3
+      end)
+      assert.equal(4, running(line))
+      for _, id in ipairs(ids) do assert.same({ result = "slept" }, line:outcome(id)) end
+      small:stop()
+    end)
+
+    it("does not keep a job that waits from being cancelled, or lost in a restart", function()
+      local small, ids = capped(1), {}
+      local line = open(small)
+      for i = 1, 40 do ids[i] = line:submit("sleep", { i == 1 and 100 or 0 }) end
+      for i = 3, 40, 2 do assert.is_true(line:ask{ cancel = ids[i] }.cancelled) end
+      small:stop "KILL"
+      small:restart()
+      line = open(small)
+      assert.equal("missing_result", line:outcome(ids[1]).error.type)
+      for i = 2, 40 do
+        assert.same(i % 2 == 0 and { result = "slept" } or { cancelled = true }, line:outcome(ids[i]))
+      end
+      small:stop()
+    end)
+
+    it("must be a number of at least 1", function()
+      local config = harness.write(dispatcher.directory .. "/none.lua", "max_running = 0")
+      local _, errors, code = harness.harp("dispatcher --config " .. config)
+      assert.equal(1, code)
+      assert.truthy(errors:find "max_running")
+    end)
+  end)
+
   -- spec/data/schema1.db has a job that ended, with a packet, and one that waits in a queue.
   describe("a database of schema 1", function()
     it("is brought up to date, with all that is in it", function()
@@ -467,19 +737,28 @@ describe("the dispatcher's extensions:", function()
       assert.is_true(line:is_quiet())
     end)
 
-    it("does not hold up the others of its streams for ever", function()
+    it("costs little however long the replies are", function()
       local line = open()
-      local id = line:submit("count", { 20000 })
+      local id = line:submit("text", { 500000 })
       line:outcome(id)
       local before = memory(dispatcher)
-      for _ = 1, 100 do line:start{ read_stream = id } end
+      for _ = 1, 100 do line:start{ get_result = id } end
       socket.sleep(0.2)
-      assert.is_true(sanitized or memory(dispatcher) - before < 16000000)
-      local ended = 0
-      while ended < 100 do
-        local text = assert(line.socket:receive "*l")
-        if text:find '"result"' then ended = ended + 1 end
-      end
+      assert.is_true(sanitized or memory(dispatcher) - before < 30000000)
+      for _ = 1, 100 do assert.is_true(#assert(line.socket:receive "*l") > 500000) end
+    end)
+
+    it("has its streams take turns", function()
+      local line, count, least = open(), {}, math.huge
+      local id = line:submit("count", { 5000 })
+      line:outcome(id)
+      for _ = 1, 5 do count[line:start{ read_stream = id }] = 0 end
+      repeat
+        local reply = line:receive()
+        count[reply.tag] = count[reply.tag] + 1
+      until reply.result
+      for _, n in pairs(count) do least = math.min(least, n) end
+      assert.is_true(least > 4000)
     end)
 
     it("and hangs up is gone at once", function()

@@ -15,6 +15,8 @@ static const char usage[] =
     "  database = \"/var/lib/harp/dispatcher.db\"\n"
     "  timeout = 600    max_exec_time = 600    seconds; for calls without\n"
     "                                          limits, and at most\n"
+    "  max_running = 1000                      calls at once; the others wait,\n"
+    "                                          first in, first out\n"
     "  hosts = {\n"
     "    web01 = { address = \"10.0.0.1\", port = 4306, user = \"u\",\n"
     "              password = \"p\", ca_file = \"/path\" },\n"

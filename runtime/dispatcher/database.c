@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -21,7 +22,12 @@ static const char *const steps[] = {
     " data TEXT NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;",
 
     "ALTER TABLE job ADD COLUMN dedup TEXT;"
-    "CREATE INDEX job_dedup ON job (dedup, submit) WHERE dedup IS NOT NULL;",
+    "CREATE INDEX job_dedup ON job (dedup, submit) WHERE dedup IS NOT NULL;"
+    "CREATE INDEX job_submit ON job (submit);"
+    "CREATE INDEX job_host ON job (host, submit);"
+    "CREATE INDEX job_queue ON job (queue, submit) WHERE queue IS NOT NULL;"
+    "DROP INDEX unfinished;"
+    "CREATE INDEX unfinished ON job (submit) WHERE end IS NULL;",
 };
 
 #define VERSION ((int)(sizeof steps / sizeof *steps))
@@ -118,4 +124,12 @@ sqlite3 *database_open(const char *path, struct harp_error *error)
     error_prefix(error, "%s", path);
     sqlite3_close(database);
     return NULL;
+}
+
+double database_now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }

@@ -15,4 +15,7 @@ sqlite3 *database_open(const char *path, struct harp_error *error);
 /* A system_error of what failed last; returns -1. */
 int database_failed(sqlite3 *database, struct harp_error *error);
 
+/* The time that is stored; unix seconds. */
+double database_now(void);
+
 #endif

@@ -25,6 +25,9 @@
 #define PORT 3502
 #define DATABASE "/var/lib/harp/dispatcher.db"
 #define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
+#define MOST_RUNNING 1000
+#define OWN_DESCRIPTORS 24      /* of the loop, the store, the listener */
+#define RUN_DESCRIPTORS 3       /* of a run, while it connects */
 
 struct dispatcher {
     struct parts parts;
@@ -52,6 +55,21 @@ static double read_limit(struct config *config, const char *name)
     return seconds;
 }
 
+/* Also no more than there are descriptors for. */
+static void read_most_running(struct parts *parts, struct config *config)
+{
+    double most = config_number(config, "max_running", MOST_RUNNING);
+
+    if (!(most >= 1 && most < 1e9)) {
+        config_complain(config, "max_running", "must be at least 1");
+    } else if (most <= (double)parts->most_running) {
+        parts->most_running = (size_t)most;
+    } else {
+        log_warn("descriptors are short: no more than %zu calls at once",
+                 parts->most_running);
+    }
+}
+
 static int read_settings(struct dispatcher *dispatcher,
                          struct config *config, struct harp_error *error)
 {
@@ -62,6 +80,7 @@ static int read_settings(struct dispatcher *dispatcher,
     dispatcher->lifeline = config_boolean(config, "lifeline", false);
     dispatcher->parts.timeout = read_limit(config, "timeout");
     dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
+    read_most_running(&dispatcher->parts, config);
     dispatcher->parts.hosts = hosts_read(config);
     if (config_finish(config, error) != 0)
         return -1;
@@ -114,12 +133,16 @@ static int open_listener(struct dispatcher *dispatcher,
 static void set_limits(struct parts *parts)
 {
     struct rlimit limit;
+    size_t half;
 
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
-    parts->most_clients = limit.rlim_cur / 2;
+    half = limit.rlim_cur / 2;
+    parts->most_clients = half;
+    parts->most_running = half < OWN_DESCRIPTORS + RUN_DESCRIPTORS ? 1
+                        : (half - OWN_DESCRIPTORS) / RUN_DESCRIPTORS;
     signal(SIGXFSZ, SIG_IGN);   /* a file too large is an error as others */
 }
 

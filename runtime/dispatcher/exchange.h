@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "dispatcher/follow.h"
+#include "dispatcher/lists.h"
 #include "wire/request.h"
 
 struct harp_error;
@@ -31,6 +32,7 @@ struct exchange {
     TAILQ_ENTRY(exchange) turn; /* among those that wait */
     struct buffer lines;        /* to be sent when the page is whole */
     struct follower follower;   /* for the requests that follow a job */
+    struct lister lister;       /* for a list of jobs */
 };
 
 /* Those of a connection. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "host/config.h"
+#include "wire/json.h"
 
 #define PORT 4306
 
@@ -26,6 +27,8 @@ static void read_endpoint(struct config *config, const char *name,
 
     if (!(port >= 1 && port <= 65535))
         config_complain(config, name, "the port is not 1…65535");
+    else if (!json_is_utf8(text_of(name)) || !json_is_utf8(text_of(address)))
+        config_complain(config, "hosts", "has names that are not UTF-8");
     else if (endpoint_parse(endpoint, address, (int)port, &error) != 0)
         config_complain(config, name, error.message);
     endpoint->tls = true;
@@ -76,6 +79,14 @@ const struct host *hosts_find(const struct hosts *hosts, const char *name)
         return NULL;
     return bsearch(name, hosts->list, hosts->count, sizeof *hosts->list,
                    by_name);
+}
+
+void hosts_each(const struct hosts *hosts,
+                void (*each)(void *owner, const struct host *host),
+                void *owner)
+{
+    for (size_t i = 0; i < hosts->count; i++)
+        each(owner, &hosts->list[i]);
 }
 
 void hosts_free(struct hosts *hosts)

@@ -20,6 +20,11 @@ struct hosts *hosts_read(struct config *config);
 /* NULL when there is none of that name. */
 const struct host *hosts_find(const struct hosts *hosts, const char *name);
 
+/* In the order of their names. */
+void hosts_each(const struct hosts *hosts,
+                void (*each)(void *owner, const struct host *host),
+                void *owner);
+
 void hosts_free(struct hosts *hosts);
 
 #endif

@@ -136,4 +136,5 @@ void job_free_all(struct parts *parts)
 {
     tdestroy(parts->jobs, free_job);
     parts->jobs = NULL;
+    ready_free(&parts->ready);
 }

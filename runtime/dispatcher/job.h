@@ -13,6 +13,7 @@
 #define HARP_DISPATCHER_JOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -28,9 +29,11 @@ struct run;
 enum job_state { QUEUED, RUNNING, ENDING };
 
 struct job {
-    TAILQ_ENTRY(job) link;      /* in its queue, while QUEUED */
+    TAILQ_ENTRY(job) link;      /* in its queue, while that holds it back */
+    size_t place;               /* among those that are ready; 0: it is not */
     struct parts *parts;
     enum job_state state;
+    bool started;               /* it has been RUNNING */
     char id[JOB_ID_SIZE];
     int64_t number;             /* in the store */
     struct queue *queue;        /* NULL when it has none */

@@ -6,6 +6,8 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "dispatcher/ready.h"
+
 struct hosts;
 struct net;
 struct session;
@@ -22,6 +24,9 @@ struct parts {
     double max_exec_time;
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
+    struct ready ready;         /* jobs that could run but for the cap: */
+    size_t running;             /* calls, until their outcome is on disk */
+    size_t most_running;
     LIST_HEAD(sessions, session) sessions;
     TAILQ_HEAD(touched, session) touched;   /* to be flushed in this turn */
     size_t clients;             /* connections, closing ones included */

@@ -13,9 +13,11 @@
 struct queue {
     char *name;                 /* canonical JSON */
     int64_t concurrency;
-    int64_t running;            /* started and not yet gone */
+    int64_t let_go;             /* jobs that were and are not yet gone… */
+    int64_t running;            /* …and have started */
+    int64_t queued;             /* jobs that have not */
     size_t jobs;                /* all of them */
-    TAILQ_HEAD(jobs, job) waiting;
+    TAILQ_HEAD(jobs, job) held; /* those that were not let go */
 };
 
 static int by_name(const void *left, const void *right)
@@ -51,7 +53,7 @@ static struct queue *queue_of(struct parts *parts, const struct request *call)
     queue = memory_new(sizeof *queue);
     queue->name = memory_string(call->queue);
     queue->concurrency = call->concurrency;
-    TAILQ_INIT(&queue->waiting);
+    TAILQ_INIT(&queue->held);
     if (!tsearch(queue, &parts->queues, by_name))
         abort();
     return queue;
@@ -60,39 +62,69 @@ static struct queue *queue_of(struct parts *parts, const struct request *call)
 static void start(struct job *job)
 {
     job->state = RUNNING;
+    job->started = true;
+    job->parts->running++;
+    if (job->queue) {
+        job->queue->running++;
+        job->queue->queued--;
+    }
     job->run = run_start(job);
+}
+
+/* As many as may run at once, in the order of their submission. */
+static void start_ready(struct parts *parts)
+{
+    struct job *job;
+
+    while (parts->running < parts->most_running
+           && (job = ready_pop(&parts->ready)))
+        start(job);
 }
 
 static void let_go(struct queue *queue)
 {
     struct job *job;
 
-    while (queue->running < queue->concurrency
-           && (job = TAILQ_FIRST(&queue->waiting))) {
-        TAILQ_REMOVE(&queue->waiting, job, link);
-        queue->running++;
-        start(job);
+    while (queue->let_go < queue->concurrency
+           && (job = TAILQ_FIRST(&queue->held))) {
+        TAILQ_REMOVE(&queue->held, job, link);
+        queue->let_go++;
+        ready_push(&job->parts->ready, job);
     }
+}
+
+static void join(struct queue *queue, struct job *job)
+{
+    job->queue = queue;
+    queue->jobs++;
+    queue->queued++;
+    TAILQ_INSERT_TAIL(&queue->held, job, link);
+    let_go(queue);
 }
 
 void queue_push(struct job *job, const struct request *call)
 {
-    if (!call->queue) {
-        start(job);
-        return;
-    }
-    job->queue = queue_of(job->parts, call);
-    job->queue->jobs++;
     job->state = QUEUED;
-    TAILQ_INSERT_TAIL(&job->queue->waiting, job, link);
-    let_go(job->queue);
+    if (call->queue)
+        join(queue_of(job->parts, call), job);
+    else
+        ready_push(&job->parts->ready, job);
+    start_ready(job->parts);
 }
 
-/* It was never running, but leaves like one that was: count it as such. */
+/* It leaves like one that was let go: count it as such. */
 void queue_remove(struct job *job)
 {
-    TAILQ_REMOVE(&job->queue->waiting, job, link);
-    job->queue->running++;
+    struct queue *queue = job->queue;
+
+    if (job->place) {
+        ready_remove(&job->parts->ready, job);
+    } else {
+        TAILQ_REMOVE(&queue->held, job, link);
+        queue->let_go++;
+    }
+    if (queue)
+        queue->queued--;
 }
 
 static void free_if_empty(struct parts *parts, struct queue *queue)
@@ -106,23 +138,56 @@ static void free_if_empty(struct parts *parts, struct queue *queue)
 
 void queue_leave(struct job *job)
 {
+    struct parts *parts = job->parts;
     struct queue *queue = job->queue;
 
-    if (!queue)
-        return;
-    queue->jobs--;
-    queue->running--;
-    if (!job->parts->stopping)
+    parts->running -= job->started;
+    if (queue) {
+        queue->running -= job->started;
+        queue->let_go--;
+        queue->jobs--;
         let_go(queue);
-    free_if_empty(job->parts, queue);
+        free_if_empty(parts, queue);
+    }
+    if (!parts->stopping)
+        start_ready(parts);
 }
 
 void queue_discard(struct job *job)
 {
-    if (!job->queue)
+    struct queue *queue = job->queue;
+
+    if (!queue)
         return;
-    if (job->state == QUEUED)
-        TAILQ_REMOVE(&job->queue->waiting, job, link);
-    job->queue->jobs--;
-    free_if_empty(job->parts, job->queue);
+    if (job->state == QUEUED && !job->place)
+        TAILQ_REMOVE(&queue->held, job, link);
+    queue->jobs--;
+    free_if_empty(job->parts, queue);
+}
+
+struct visitor {
+    void (*each)(void *owner, const char *name, int64_t concurrency,
+                 int64_t running, int64_t waiting);
+    void *owner;
+};
+
+static void visit_queue(const void *node, VISIT visit, void *context)
+{
+    const struct queue *queue = *(struct queue *const *)node;
+    const struct visitor *visitor = context;
+
+    if (visit == postorder || visit == leaf)
+        visitor->each(visitor->owner, queue->name, queue->concurrency,
+                      queue->running, queue->queued);
+}
+
+void queue_each(const struct parts *parts,
+                void (*each)(void *owner, const char *name,
+                             int64_t concurrency, int64_t running,
+                             int64_t waiting),
+                void *owner)
+{
+    struct visitor visitor = { each, owner };
+
+    twalk_r(parts->queues, visit_queue, &visitor);
 }

@@ -1,9 +1,14 @@
 /*
- * Queues (protocol §1): named by canonical JSON, first in first out, with the
- * concurrency of their first job; each lives from its first job to its last.
+ * Whose turn it is. A queue (protocol §1) is named by canonical JSON, first in
+ * first out, and has the concurrency of its first job; it lives from its first
+ * job to its last. Those it lets go, and those without a queue, are ready, and
+ * run in the order of their submission: as many at once as the dispatcher's
+ * cap allows.
  */
 #ifndef HARP_DISPATCHER_QUEUE_H
 #define HARP_DISPATCHER_QUEUE_H
+
+#include <stdint.h>
 
 struct job;
 struct parts;
@@ -15,7 +20,7 @@ struct request;
  */
 void queue_adopt(struct parts *parts, struct request *call);
 
-/* Runs the job when it is its turn: at once if its call names no queue. */
+/* Runs the job when it is its turn. */
 void queue_push(struct job *job, const struct request *call);
 
 /* Takes out a job that waits. */
@@ -26,5 +31,12 @@ void queue_leave(struct job *job);
 
 /* The same at the end of the dispatcher: nobody's turn comes. */
 void queue_discard(struct job *job);
+
+/* All there are, in the order of their names. */
+void queue_each(const struct parts *parts,
+                void (*each)(void *owner, const char *name,
+                             int64_t concurrency, int64_t running,
+                             int64_t waiting),
+                void *owner);
 
 #endif

@@ -7,10 +7,10 @@
 #include "dispatcher/exchange.h"
 #include "dispatcher/follow.h"
 #include "dispatcher/job.h"
+#include "dispatcher/lists.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/queue.h"
 #include "dispatcher/store.h"
-#include "wire/json.h"
 #include "wire/reply.h"
 
 static void answer_error(struct exchange *exchange,
@@ -106,31 +106,6 @@ static void cancel(struct exchange *exchange)
 
 /* ---- status ---- */
 
-static void add_time(struct buffer *reply, const char *name, double time)
-{
-    if (time > 0)
-        buffer_printf(reply, "\"%s\":%lld", name, (long long)time);
-    else
-        buffer_printf(reply, "\"%s\":null", name);
-}
-
-static void write_status(struct buffer *reply, const struct store_job *job)
-{
-    const struct request *call = job->call;
-
-    buffer_add_string(reply, "{\"call\":{\"procedure\":");
-    json_write_string(reply, text_of(call->procedure));
-    buffer_printf(reply, ",\"arguments\":%s,\"host\":", call->arguments);
-    json_write_string(reply, text_of(call->host));
-    buffer_add_string(reply, "},\"time\":{");
-    add_time(reply, "submit", job->submit);
-    buffer_add_string(reply, ",");
-    add_time(reply, "start", job->start);
-    buffer_add_string(reply, ",");
-    add_time(reply, "end", job->end);
-    buffer_printf(reply, "},\"info\":%s}\n", call->info ? call->info : "null");
-}
-
 static void on_status(void *owner, const struct store_answer *answer)
 {
     struct exchange *exchange = owner;
@@ -143,7 +118,7 @@ static void on_status(void *owner, const struct store_answer *answer)
         exchange_answer_error(exchange, "invalid_jobid",
                               "there is no job of that id");
     } else {
-        write_status(&exchange->lines, answer->job);
+        reply_status(&exchange->lines, answer->job);
         exchange_answer(exchange, &exchange->lines);
     }
 }
@@ -181,6 +156,9 @@ static void (*const handlers[])(struct exchange *exchange) = {
     [REQUEST_GET_RESULT] = follow_start,
     [REQUEST_FOLLOW_STREAM] = follow_start,
     [REQUEST_READ_STREAM] = follow_start,
+    [REQUEST_LIST_JOBS] = lists_jobs,
+    [REQUEST_LIST_QUEUES] = lists_queues,
+    [REQUEST_LIST_HOSTS] = lists_hosts,
     [REQUEST_FORGET] = forget,
 };
 

@@ -180,11 +180,11 @@ static void on_started(void *owner, const struct store_answer *answer)
     } else if (answer->error) {
         job_end_error(run->job, answer->error->type, answer->error->message);
     } else {
-        host = hosts_find(run->job->parts->hosts, answer->job->call->host);
+        host = hosts_find(run->job->parts->hosts, answer->call->host);
         if (host)
-            call_daemon(run, answer->job->call, host);
+            call_daemon(run, answer->call, host);
         else
-            end_unknown(run, answer->job->call->host);
+            end_unknown(run, answer->call->host);
     }
 }
 

@@ -2,23 +2,22 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "dispatcher/columns.h"
 #include "dispatcher/database.h"
+#include "dispatcher/recovery.h"
+#include "dispatcher/selection.h"
+#include "wire/reply.h"
 
 #define PAGE_ROWS 256
 #define PAGE_BYTES 262144
 
-#define CALL_COLUMNS \
-    "host, procedure, arguments, info, queue, concurrency, timeout, " \
-    "max_exec_time"
-
 enum statement {
-    BEGIN, COMMIT, ROLLBACK, SELECT_DUPLICATE, INSERT_JOB, SET_START, SELECT_CALL,
-    INSERT_PACKET, SET_END, SELECT_STATUS, SELECT_OUTCOME, COUNT_PACKETS,
-    SELECT_PACKETS, STATEMENTS
+    BEGIN, COMMIT, ROLLBACK, SELECT_DUPLICATE, INSERT_JOB, SET_START,
+    SELECT_CALL, INSERT_PACKET, SET_END, SELECT_STATUS, SELECT_OUTCOME,
+    COUNT_PACKETS, SELECT_PACKETS, STATEMENTS
 };
 
 static const char *const texts[STATEMENTS] = {
@@ -39,7 +38,7 @@ static const char *const texts[STATEMENTS] = {
         "UPDATE job SET end = ?2, outcome = ?3"
         " WHERE seq = ?1 AND end IS NULL",
     [SELECT_STATUS] =
-        "SELECT " CALL_COLUMNS ", submit, start, end FROM job WHERE id = ?",
+        "SELECT " JOB_COLUMNS " FROM job WHERE id = ?",
     [SELECT_OUTCOME] = "SELECT seq, outcome FROM job WHERE id = ?",
     [COUNT_PACKETS] = "SELECT max(number) + 1 FROM packet WHERE job = ?",
     [SELECT_PACKETS] =
@@ -50,7 +49,8 @@ static const char *const texts[STATEMENTS] = {
 struct statements {
     sqlite3 *database;
     sqlite3_stmt *prepared[STATEMENTS];
-    struct request call;        /* that was read; its strings and texts… */
+    struct reply_job job;       /* that was read, and its call: they… */
+    struct request call;
     sqlite3_stmt *answering;    /* …lie in the row of this one */
 };
 
@@ -96,74 +96,13 @@ void statements_close(struct statements *statements)
     free(statements);
 }
 
-/* ---- values in and out ---- */
-
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_REALTIME, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void bind_text(sqlite3_stmt *statement, int at, const char *string)
-{
-    sqlite3_bind_text(statement, at, string, -1, SQLITE_STATIC);
-}
-
-static void bind_buffer(sqlite3_stmt *statement, int at,
-                        const struct buffer *buffer)
-{
-    sqlite3_bind_text64(statement, at, buffer->data, buffer->length,
-                        SQLITE_STATIC, SQLITE_UTF8);
-}
-
-static struct text column_text(sqlite3_stmt *statement, int at)
-{
-    const char *data = (const char *)sqlite3_column_text(statement, at);
-
-    return (struct text){ data, (size_t)sqlite3_column_bytes(statement, at) };
-}
-
-/* CALL_COLUMNS, which come first. */
-static void bind_call(sqlite3_stmt *statement, const struct request *call)
-{
-    bind_text(statement, 1, call->host);
-    bind_text(statement, 2, call->procedure);
-    bind_text(statement, 3, call->arguments);
-    bind_text(statement, 4, call->info);
-    bind_text(statement, 5, call->queue);
-    sqlite3_bind_int64(statement, 6, call->concurrency);
-    sqlite3_bind_double(statement, 7, call->timeout);
-    sqlite3_bind_double(statement, 8, call->max_exec_time);
-}
-
-/* The strings lie in the statement's row. */
-static char *column_string(sqlite3_stmt *statement, int at)
-{
-    return (char *)sqlite3_column_text(statement, at);
-}
-
-static void look_at_call(sqlite3_stmt *statement, struct request *call)
-{
-    *call = (struct request){
-        .kind = REQUEST_CALL,
-        .host = column_string(statement, 0),
-        .procedure = column_string(statement, 1),
-        .arguments = column_string(statement, 2),
-        .info = column_string(statement, 3),
-        .queue = column_string(statement, 4),
-        .concurrency = sqlite3_column_int64(statement, 5),
-        .timeout = sqlite3_column_double(statement, 6),
-        .max_exec_time = sqlite3_column_double(statement, 7),
-    };
-}
+/* ---- operations: each returns SQLITE_DONE when it went well ---- */
 
 static struct request *copy_call(sqlite3_stmt *statement)
 {
     struct request *call = memory_new(sizeof *call);
 
-    look_at_call(statement, call);
+    column_call(statement, call);
     call->host = memory_string(call->host);
     call->procedure = memory_string(call->procedure);
     call->arguments = memory_string(call->arguments);
@@ -171,8 +110,6 @@ static struct request *copy_call(sqlite3_stmt *statement)
     call->queue = memory_string(call->queue);
     return call;
 }
-
-/* ---- operations: each returns SQLITE_DONE when it went well ---- */
 
 static sqlite3_stmt *use(struct statements *statements, enum statement which)
 {
@@ -224,7 +161,7 @@ static int insert_job(struct statements *statements,
 
 static int add_job(struct statements *statements, struct operation *operation)
 {
-    double time = now();
+    double time = database_now();
     int status = find_duplicate(statements, operation, time);
 
     if (status != SQLITE_DONE || operation->answer.duplicate)
@@ -240,16 +177,14 @@ static int start_job(struct statements *statements,
     int status;
 
     sqlite3_bind_int64(update, 1, operation->job);
-    sqlite3_bind_double(update, 2, now());
+    sqlite3_bind_double(update, 2, database_now());
     status = sqlite3_step(update);
     if (status != SQLITE_DONE)
         return status;
     sqlite3_bind_int64(select, 1, operation->job);
     status = sqlite3_step(select);
     if (status == SQLITE_ROW) {
-        operation->found_call = copy_call(select);
-        operation->found.call = operation->found_call;
-        operation->answer.job = &operation->found;
+        operation->answer.call = operation->call_copy = copy_call(select);
         status = SQLITE_DONE;
     }
     sqlite3_reset(select);
@@ -263,7 +198,7 @@ static int add_packet(struct statements *statements,
 
     sqlite3_bind_int64(insert, 1, operation->job);
     sqlite3_bind_int64(insert, 2, operation->number);
-    sqlite3_bind_double(insert, 3, now());
+    sqlite3_bind_double(insert, 3, database_now());
     bind_buffer(insert, 4, &operation->text);
     return sqlite3_step(insert);
 }
@@ -274,7 +209,7 @@ static int end_job(struct statements *statements,
     sqlite3_stmt *update = use(statements, SET_END);
 
     sqlite3_bind_int64(update, 1, operation->job);
-    sqlite3_bind_double(update, 2, now());
+    sqlite3_bind_double(update, 2, database_now());
     bind_buffer(update, 3, &operation->text);
     return sqlite3_step(update);
 }
@@ -300,14 +235,8 @@ static int read_status(struct statements *statements,
     status = sqlite3_step(select);
     if (status != SQLITE_ROW)
         return status;
-    look_at_call(select, &statements->call);
-    operation->found = (struct store_job){
-        .call = &statements->call,
-        .submit = sqlite3_column_double(select, 8),
-        .start = sqlite3_column_double(select, 9),
-        .end = sqlite3_column_double(select, 10),
-    };
-    operation->answer.job = &operation->found;
+    column_job(select, &statements->job, &statements->call);
+    operation->answer.job = &statements->job;
     return SQLITE_DONE;
 }
 
@@ -383,6 +312,12 @@ static int read_page(struct statements *statements,
     return status;
 }
 
+static int list_jobs(struct statements *statements,
+                     struct operation *operation)
+{
+    return selection_read(statements->database, operation);
+}
+
 static int (*const runs[])(struct statements *statements,
                            struct operation *operation) = {
     [ADD_JOB] = add_job,
@@ -392,14 +327,15 @@ static int (*const runs[])(struct statements *statements,
     [SYNC] = sync_only,
     [READ_STATUS] = read_status,
     [READ_PAGE] = read_page,
+    [LIST_JOBS] = list_jobs,
 };
 
 static void forget_answer(struct operation *operation)
 {
-    if (operation->found_call)
-        request_free(operation->found_call);
-    free(operation->found_call);
-    operation->found_call = NULL;
+    if (operation->call_copy)
+        request_free(operation->call_copy);
+    free(operation->call_copy);
+    operation->call_copy = NULL;
     operation->answer = (struct store_answer){ 0 };
 }
 
@@ -454,66 +390,10 @@ void statements_release(struct statements *statements)
     sqlite3_reset(statements->answering);
 }
 
-/* ---- after a restart ---- */
-
-static int end_interrupted(struct statements *statements,
-                           struct text outcome, struct harp_error *error)
-{
-    sqlite3_stmt *update;
-    int status;
-
-    if (sqlite3_prepare_v2(statements->database,
-                           "UPDATE job SET end = ?, outcome = ?"
-                           " WHERE end IS NULL AND start IS NOT NULL",
-                           -1, &update, NULL) != SQLITE_OK)
-        return failed(statements, error);
-    sqlite3_bind_double(update, 1, now());
-    sqlite3_bind_text64(update, 2, outcome.data, outcome.length,
-                        SQLITE_STATIC, SQLITE_UTF8);
-    status = sqlite3_step(update);
-    sqlite3_finalize(update);
-    return status == SQLITE_DONE ? 0 : failed(statements, error);
-}
-
-static void nothing(void *owner, int64_t job, const char *id,
-                    const struct request *call)
-{
-    (void)owner, (void)job, (void)id, (void)call;
-}
-
-static int read_queued(struct statements *statements,
-                       void (*each)(void *owner, int64_t job, const char *id,
-                                    const struct request *call),
-                       void *owner, struct harp_error *error)
-{
-    sqlite3_stmt *select;
-    int status;
-
-    if (sqlite3_prepare_v2(statements->database,
-                           "SELECT " CALL_COLUMNS ", seq, id FROM job"
-                           " WHERE end IS NULL AND length(id) = 36"
-                           " ORDER BY seq",
-                           -1, &select, NULL) != SQLITE_OK)
-        return failed(statements, error);
-    while ((status = sqlite3_step(select)) == SQLITE_ROW) {
-        struct request call;
-
-        look_at_call(select, &call);
-        each(owner, sqlite3_column_int64(select, 8), column_string(select, 9),
-             &call);
-    }
-    sqlite3_finalize(select);
-    return status == SQLITE_DONE ? 0 : failed(statements, error);
-}
-
-/* Read once before anyone is told: when it cannot be, nothing has begun. */
 int statements_recover(struct statements *statements, struct text outcome,
                        void (*each)(void *owner, int64_t job, const char *id,
                                     const struct request *call),
                        void *owner, struct harp_error *error)
 {
-    if (read_queued(statements, nothing, NULL, error) != 0
-        || end_interrupted(statements, outcome, error) != 0)
-        return -1;
-    return read_queued(statements, each, owner, error);
+    return recovery_run(statements->database, outcome, each, owner, error);
 }

@@ -14,7 +14,7 @@ struct statements;
 
 enum operation_kind {
     ADD_JOB, START_JOB, ADD_PACKET, END_JOB, SYNC,      /* these write */
-    READ_STATUS, READ_PAGE                              /* these read */
+    READ_STATUS, READ_PAGE, LIST_JOBS                   /* these read */
 };
 
 /* An operation of the store: what it needs and, once run, its answer. */
@@ -30,12 +30,15 @@ struct operation {
     struct buffer text;         /* a packet, an outcome */
     const struct request *call; /* the owner's */
     void (*each_packet)(void *owner, const struct store_packet *packet);
+    const struct request_filter *filter;        /* the owner's */
+    struct store_place place;
+    int64_t most;
+    void (*each_job)(void *owner, const struct reply_job *job);
     bool hopeless;              /* to fail without being run */
 
     struct store_answer answer; /* and what it points to: */
     char duplicate[JOB_ID_SIZE];
-    struct store_job found;
-    struct request *found_call;
+    struct request *call_copy;
 };
 
 STAILQ_HEAD(operations, operation);

@@ -1,6 +1,7 @@
 /* The queue of operations; what they do to the database is in statements.c. */
 #include "dispatcher/store.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -309,4 +310,25 @@ void store_read_page(struct store *store, const char *id, int64_t since,
     operation->number = since;
     operation->recent = recent;
     operation->each_packet = each;
+}
+
+/* Just before the newest one of interest: numbers begin at 1. */
+struct store_place store_first_place(const struct request_filter *filter)
+{
+    return filter->until > 0 ? (struct store_place){ filter->until, 0 }
+                             : (struct store_place){ INFINITY, 0 };
+}
+
+void store_list_jobs(struct store *store, const struct request_filter *filter,
+                     struct store_place place, int64_t most,
+                     void (*each)(void *owner, const struct reply_job *job),
+                     struct store_completion completion)
+{
+    struct operation *operation = queue(&store->reading, LIST_JOBS,
+                                        completion);
+
+    operation->filter = filter;
+    operation->place = place;
+    operation->most = most;
+    operation->each_job = each;
 }

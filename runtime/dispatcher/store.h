@@ -22,15 +22,12 @@
 #include "base/buffer.h"
 
 struct harp_error;
+struct reply_job;
 struct request;
+struct request_filter;
 struct store;
 
 #define JOB_ID_SIZE 37          /* a UUID and its NUL */
-
-struct store_job {
-    const struct request *call; /* as it was submitted */
-    double submit, start, end;  /* unix seconds; 0 until known */
-};
 
 struct store_packet {
     int64_t number;
@@ -38,16 +35,27 @@ struct store_packet {
     double time;                /* when it was stored; unix seconds */
 };
 
+/* In the list of all jobs, which begins with the newest. */
+struct store_place {
+    double submit;
+    int64_t number;
+};
+
 /* What an operation came to; valid during the completion. */
 struct store_answer {
     const struct harp_error *error;     /* NULL when all went well */
-    bool found;                         /* the job is there */
     int64_t number;                     /* of the job, in the store */
     const char *duplicate;              /* id of the job that was there */
-    const struct store_job *job;        /* NULL when it is not there */
-    int64_t next;                       /* of a page: behind its last packet */
-    bool complete;                      /* with the last one there is */
+    const struct request *call;         /* as it was submitted */
+    const struct reply_job *job;        /* NULL when it is not there */
+
+    /* of a page of packets or jobs */
+    bool found;                         /* the job is there */
+    int64_t next;                       /* the packet behind the last one */
     struct text outcome;                /* empty until the job has ended */
+    int64_t count;                      /* jobs that it told of */
+    struct store_place place;           /* where it ended */
+    bool complete;                      /* with the last one there is */
 };
 
 /* `owner` is handed back; the answer is the only news there is. */
@@ -92,7 +100,7 @@ void store_add_job(struct store *store, const char *id,
                    const struct request *call,
                    struct store_completion completion);
 
-/* The completion tells of the job. */
+/* The completion tells the call. */
 void store_start_job(struct store *store, int64_t job,
                      struct store_completion completion);
 void store_add_packet(struct store *store, int64_t job, int64_t number,
@@ -119,6 +127,17 @@ void store_read_page(struct store *store, const char *id, int64_t since,
                      int64_t recent,
                      void (*each)(void *owner,
                                   const struct store_packet *packet),
+                     struct store_completion completion);
+
+/*
+ * A page of the jobs that the filter selects, `most` at most if that is not
+ * -1. It may be empty and not complete. The filter is the owner's until the
+ * completion.
+ */
+struct store_place store_first_place(const struct request_filter *filter);
+void store_list_jobs(struct store *store, const struct request_filter *filter,
+                     struct store_place place, int64_t most,
+                     void (*each)(void *owner, const struct reply_job *job),
                      struct store_completion completion);
 
 #endif

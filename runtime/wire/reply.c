@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "wire/json.h"
+#include "wire/request.h"
 
 /* By kind: the member that tells it, and what that may hold. */
 static const struct {
@@ -157,6 +158,89 @@ void reply_hello(struct buffer *buffer)
                       "\"message\":\"there is no job of that id\"},"
                       "\"extensions\":[\"tag\",\"dedup\",\"timestamps\","
                       "\"list\"]}\n");
+}
+
+static void write_string(struct buffer *buffer, const char *before,
+                         const char *string)
+{
+    buffer_add_string(buffer, before);
+    json_write_string(buffer, text_of(string));
+}
+
+static void write_value(struct buffer *buffer, const char *before,
+                        const char *value)
+{
+    buffer_add_string(buffer, before);
+    buffer_add_string(buffer, value ? value : "null");
+}
+
+static void write_time(struct buffer *buffer, const char *before, double time)
+{
+    if (time > 0)
+        buffer_printf(buffer, "%s%lld", before, (long long)time);
+    else
+        write_value(buffer, before, NULL);
+}
+
+static void write_times(struct buffer *buffer, const struct reply_job *job)
+{
+    write_time(buffer, ",\"time\":{\"submit\":", job->submit);
+    write_time(buffer, ",\"start\":", job->start);
+    write_time(buffer, ",\"end\":", job->end);
+    buffer_add_string(buffer, "}");
+}
+
+void reply_status(struct buffer *buffer, const struct reply_job *job)
+{
+    const struct request *call = job->call;
+
+    write_string(buffer, "{\"call\":{\"procedure\":", call->procedure);
+    write_value(buffer, ",\"arguments\":", call->arguments);
+    write_string(buffer, ",\"host\":", call->host);
+    buffer_add_string(buffer, "}");
+    write_times(buffer, job);
+    write_value(buffer, ",\"info\":", call->info);
+    buffer_add_string(buffer, "}\n");
+}
+
+const char *reply_job_state(const struct reply_job *job)
+{
+    return job->end > 0 ? "ended" : job->start > 0 ? "running" : "queued";
+}
+
+void reply_job(struct buffer *buffer, const struct reply_job *job)
+{
+    const struct request *call = job->call;
+
+    write_string(buffer, "{\"job\":{\"id\":", job->id);
+    write_string(buffer, ",\"host\":", call->host);
+    write_string(buffer, ",\"procedure\":", call->procedure);
+    write_value(buffer, ",\"arguments\":", call->arguments);
+    write_value(buffer, ",\"queue\":", call->queue);
+    write_value(buffer, ",\"info\":", call->info);
+    write_string(buffer, ",\"state\":", reply_job_state(job));
+    if (job->outcome)
+        write_string(buffer, ",\"outcome\":", job->outcome);
+    else
+        write_value(buffer, ",\"outcome\":", NULL);
+    write_times(buffer, job);
+    buffer_add_string(buffer, "}}\n");
+}
+
+void reply_queue(struct buffer *buffer, const char *name,
+                 int64_t concurrency, int64_t running, int64_t waiting)
+{
+    write_value(buffer, "{\"queue\":{\"name\":", name);
+    buffer_printf(buffer, ",\"concurrency\":%lld,\"running\":%lld,"
+                  "\"waiting\":%lld}}\n", (long long)concurrency,
+                  (long long)running, (long long)waiting);
+}
+
+void reply_host(struct buffer *buffer, const char *name, const char *address)
+{
+    write_string(buffer, "{\"host\":{\"name\":", name);
+    write_string(buffer, ",\"address\":", address);
+    buffer_add_string(buffer, "}}\n");
 }
 
 void reply_end(struct buffer *buffer)

@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 
 struct harp_error;
+struct request;
 
 enum reply_kind {
     REPLY_JOB_ID,       /* value: a JSON string */
@@ -60,6 +61,17 @@ int reply_read(struct reply *reply, struct text line,
 /* Is it one of many, with more to come? */
 bool reply_is_partial(enum reply_kind kind);
 
+/* A job, as get_status and list_jobs tell of it. */
+struct reply_job {
+    const char *id;
+    const struct request *call; /* as it was submitted */
+    double submit, start, end;  /* unix seconds; 0 until known */
+    const char *outcome;        /* its kind; NULL when not known */
+};
+
+/* "queued", "running" or "ended" */
+const char *reply_job_state(const struct reply_job *job);
+
 /* Append a reply; outcome_* without its line end, since they are stored. */
 void reply_job_id(struct buffer *buffer, const char *id, bool duplicate);
 void reply_cancelled(struct buffer *buffer, bool cancelled);
@@ -70,6 +82,12 @@ void reply_packet(struct buffer *buffer, int64_t number, struct text data,
 void reply_error(struct buffer *buffer, const char *type,
                  const char *message);
 void reply_hello(struct buffer *buffer);        /* names all extensions */
+void reply_status(struct buffer *buffer, const struct reply_job *job);
+void reply_job(struct buffer *buffer, const struct reply_job *job);
+void reply_queue(struct buffer *buffer, const char *name,
+                 int64_t concurrency, int64_t running, int64_t waiting);
+void reply_host(struct buffer *buffer, const char *name,
+                const char *address);
 void reply_end(struct buffer *buffer);
 void reply_line(struct buffer *buffer, struct text outcome);
 
