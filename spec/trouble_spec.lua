@@ -62,6 +62,8 @@ describe("trouble:", function()
       for at = 0, size do
         proxy:cut{ after = at, by = at % 2 == 0 and "fin" or "rst" }
         assert.same(upto(6), numbers(job:follow{ since = 0, numbered = true }), "cut at " .. at)
+        proxy:cut{ after = at }
+        assert.same(upto(6), numbers(job:stream{ numbered = true }), "read, cut at " .. at)
       end
     end)
 
@@ -176,7 +178,7 @@ describe("trouble:", function()
       for _, method in ipairs{ "get", "result", "procedure", "status" } do
         for after = 0, 60, 7 do
           proxy:cut_all()
-          proxy:cut{ after = after, times = 2 }
+          proxy:cut{ after = after, times = after == 0 and 2 or 1 }
           assert.truthy(job[method](job))
         end
       end
