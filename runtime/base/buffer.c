@@ -66,20 +66,39 @@ void buffer_add_string(struct buffer *buffer, const char *string)
     buffer_add(buffer, string, strlen(string));
 }
 
+/* Many are written, and printf takes its time. */
+void buffer_add_integer(struct buffer *buffer, long long integer)
+{
+    unsigned long long left = integer < 0 ? -(unsigned long long)integer
+                                          : (unsigned long long)integer;
+    char digits[24];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (integer < 0)
+        digits[--at] = '-';
+    buffer_add(buffer, digits + at, sizeof digits - at);
+}
+
+/* Once is enough when there is room. */
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
-    va_list arguments;
-    int length;
+    va_list arguments, again;
+    size_t room = buffer->capacity - buffer->length;
+    size_t length;
 
     va_start(arguments, format);
-    length = vsnprintf(NULL, 0, format, arguments);
+    va_copy(again, arguments);
+    length = (size_t)vsnprintf(room ? buffer->data + buffer->length : NULL,
+                               room, format, arguments);
+    if (length >= room)
+        vsnprintf(buffer_reserve(buffer, length + 1), length + 1, format,
+                  again);
+    va_end(again);
     va_end(arguments);
-    buffer_reserve(buffer, (size_t)length + 1);
-    va_start(arguments, format);
-    vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format,
-              arguments);
-    va_end(arguments);
-    buffer->length += (size_t)length;
+    buffer->length += length;
 }
 
 void buffer_free(struct buffer *buffer)

@@ -29,6 +29,7 @@ char *buffer_reserve(struct buffer *buffer, size_t size);  /* room at the end */
 void buffer_add(struct buffer *buffer, const char *data, size_t length);
 void buffer_add_text(struct buffer *buffer, struct text text);
 void buffer_add_string(struct buffer *buffer, const char *string);
+void buffer_add_integer(struct buffer *buffer, long long integer);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buffer_free(struct buffer *buffer);  /* leaves it empty and usable */

@@ -109,7 +109,9 @@ sqlite3 *database_open(const char *path, struct harp_error *error)
 {
     sqlite3 *database;
     mode_t mask = umask(0077);  /* arguments and results are not for all */
-    int status = sqlite3_open(path, &database);
+    int status = sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE
+                                 | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                 NULL);     /* there is one thread */
 
     if (status != SQLITE_OK)
         database_failed(database, error);

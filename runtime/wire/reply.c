@@ -114,6 +114,27 @@ int reply_read(struct reply *reply, struct text line,
 
 /* ---- writing ---- */
 
+static void write_string(struct buffer *buffer, const char *before,
+                         const char *string)
+{
+    buffer_add_string(buffer, before);
+    json_write_string(buffer, text_of(string));
+}
+
+static void write_value(struct buffer *buffer, const char *before,
+                        const char *value)
+{
+    buffer_add_string(buffer, before);
+    buffer_add_string(buffer, value ? value : "null");
+}
+
+static void write_integer(struct buffer *buffer, const char *before,
+                          int64_t integer)
+{
+    buffer_add_string(buffer, before);
+    buffer_add_integer(buffer, integer);
+}
+
 void reply_job_id(struct buffer *buffer, const char *id, bool duplicate)
 {
     buffer_printf(buffer, "{\"harpcaller\":1,\"job_id\":\"%s\"%s}\n", id,
@@ -139,7 +160,8 @@ void reply_continue(struct buffer *buffer)
 void reply_packet(struct buffer *buffer, int64_t number, struct text data,
                   double time)
 {
-    buffer_printf(buffer, "{\"packet\":%lld,\"data\":", (long long)number);
+    write_integer(buffer, "{\"packet\":", number);
+    buffer_add_string(buffer, ",\"data\":");
     buffer_add_text(buffer, data);
     if (time > 0)
         buffer_printf(buffer, ",\"time\":%.6f", time);
@@ -160,24 +182,10 @@ void reply_hello(struct buffer *buffer)
                       "\"list\"]}\n");
 }
 
-static void write_string(struct buffer *buffer, const char *before,
-                         const char *string)
-{
-    buffer_add_string(buffer, before);
-    json_write_string(buffer, text_of(string));
-}
-
-static void write_value(struct buffer *buffer, const char *before,
-                        const char *value)
-{
-    buffer_add_string(buffer, before);
-    buffer_add_string(buffer, value ? value : "null");
-}
-
 static void write_time(struct buffer *buffer, const char *before, double time)
 {
     if (time > 0)
-        buffer_printf(buffer, "%s%lld", before, (long long)time);
+        write_integer(buffer, before, (int64_t)time);
     else
         write_value(buffer, before, NULL);
 }
@@ -231,9 +239,10 @@ void reply_queue(struct buffer *buffer, const char *name,
                  int64_t concurrency, int64_t running, int64_t waiting)
 {
     write_value(buffer, "{\"queue\":{\"name\":", name);
-    buffer_printf(buffer, ",\"concurrency\":%lld,\"running\":%lld,"
-                  "\"waiting\":%lld}}\n", (long long)concurrency,
-                  (long long)running, (long long)waiting);
+    write_integer(buffer, ",\"concurrency\":", concurrency);
+    write_integer(buffer, ",\"running\":", running);
+    write_integer(buffer, ",\"waiting\":", waiting);
+    buffer_add_string(buffer, "}}\n");
 }
 
 void reply_host(struct buffer *buffer, const char *name, const char *address)
@@ -262,7 +271,8 @@ void reply_add_tagged(struct buffer *buffer, struct text lines, int64_t tag)
         size_t length = (size_t)(end - lines.data);
 
         buffer_add(buffer, lines.data, length - 1);
-        buffer_printf(buffer, ",\"tag\":%lld}\n", (long long)tag);
+        write_integer(buffer, ",\"tag\":", tag);
+        buffer_add_string(buffer, "}\n");
         lines.data += length + 1;
         lines.length -= length + 1;
     }
