@@ -89,7 +89,7 @@ describe("texts that are not JSON", function()
   local broken = {
     "", " ", "nul", "[1,]", "[1 2]", "{1:2}", '{"a"}', "01", "1.", ".5", "+1", "NaN", "'a'", '"\\x"', '"\\ud800"',
     '"\\ude00"', '"\\ud800\\u0041"', '"\xff"', '"\xed\xa0\x80"', '"a\nb"', "[1]]", "[1] [2]", "\f1", "1e400", "// 1",
-    "[" .. ("["):rep(2000), '"abc', "\0",
+    "[" .. ("["):rep(2000), '"abc', "\0", '1 "', '[]"abc', '{} "', "1 tru", "[]-",
   }
   for _, text in ipairs(broken) do
     it(("are refused: %q"):format(text:sub(1, 20)), function()

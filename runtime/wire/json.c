@@ -127,6 +127,18 @@ static void explain(yajl_handle handle, struct harp_error *error)
     yajl_free_error(handle, reason);
 }
 
+/*
+ * yajl takes a string that is begun behind the document for white space, for
+ * as long as it is not ended: end it.
+ */
+static yajl_status finish(yajl_handle handle)
+{
+    yajl_status status = yajl_complete_parse(handle);
+
+    return status == yajl_status_ok
+        ? yajl_parse(handle, (const unsigned char *)"\"", 1) : status;
+}
+
 int json_parse(struct text text, const yajl_callbacks *callbacks,
                void *context, yajl_handle *shown, struct harp_error *error)
 {
@@ -140,7 +152,7 @@ int json_parse(struct text text, const yajl_callbacks *callbacks,
         *shown = handle;
     status = yajl_parse(handle, (const unsigned char *)text.data, text.length);
     if (status == yajl_status_ok)
-        status = yajl_complete_parse(handle);
+        status = finish(handle);
     if (status == yajl_status_error)
         explain(handle, error);
     yajl_free(handle);
