@@ -256,41 +256,13 @@ static void at(struct writer *writer, const char *format, ...)
 
 static int write_value(lua_State *L, struct writer *writer);
 
-/* Digits that read back as the same float, as few as %g finds. */
-static void shortest(char *digits, size_t size, double number)
-{
-    int precision = 15;
-
-    do {
-        snprintf(digits, size, "%.*g", precision, number);
-    } while (strtod(digits, NULL) != number && ++precision <= 17);
-}
-
-/*
- * Always with a fraction and a plain exponent ("1.0e22", "1.0e-7"): stock
- * readers die of "1e22" (protocol §1), and 1.0 is not to become 1.
- */
 static int write_float(struct writer *writer, double number)
 {
-    char digits[40], text[48];
-    int exponent = 0;
-    char *at, *point;
+    char text[JSON_REAL_SIZE];
 
     if (!isfinite(number))
         return wrong(writer, "NaN and infinity are not JSON");
-    shortest(digits, sizeof digits, number);
-    at = strchr(digits, 'e');
-    if (at) {
-        exponent = atoi(at + 1);
-        *at = '\0';
-    }
-    point = strpbrk(digits, ".,");
-    if (point)
-        *point = '.';           /* whatever the locale says */
-    snprintf(text, sizeof text, "%s%s", digits, point ? "" : ".0");
-    if (exponent)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "e%d",
-                 exponent);
+    json_print_real(text, number);
     yajl_gen_number(writer->generator, text, strlen(text));
     return 0;
 }

@@ -41,6 +41,20 @@ describe("values", function()
     end
   end)
 
+  local comma     -- a locale that has one for a point, where one is installed
+  for _, name in ipairs{ "de_DE.UTF-8", "fr_FR.UTF-8", "pl_PL.UTF-8", "ru_RU.UTF-8" } do
+    comma = comma or os.setlocale(name, "numeric") and os.setlocale("C", "numeric") and name
+  end
+  if comma then
+    it("have a point under " .. comma, function()
+      os.setlocale(comma, "numeric")
+      local text, back = harp.encode{ 1.5, 1e22 }, harp.decode "[1.5,1.0e22]"
+      os.setlocale("C", "numeric")
+      assert.equal("[1.5,1.0e22]", text)
+      assert.same({ 1.5, 1e22 }, { back[1], back[2] })
+    end)
+  end
+
   it("have a null that is the same as cjson's", function()
     assert.equal(require "cjson".null, harp.null)
     assert.equal(harp.null, harp.decode "null")

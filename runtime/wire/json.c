@@ -1,6 +1,8 @@
 #include "wire/json.h"
 
 #include <errno.h>
+#include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_gen.h>
@@ -415,10 +417,20 @@ int json_integer(struct text value, int64_t *integer)
     return errno ? -1 : 0;
 }
 
+/* A number has a point, whatever a script's os.setlocale says. */
+static locale_t c_locale(void)
+{
+    static locale_t locale;
+
+    if (!locale)
+        locale = newlocale(LC_ALL_MASK, "C", NULL);
+    return locale;
+}
+
 double json_real(struct text value)
 {
     char *digits = text_copy(value);
-    double real = strtod(digits, NULL);
+    double real = strtod_l(digits, NULL, c_locale());
 
     free(digits);
     return real;
@@ -440,6 +452,35 @@ void json_write_string(struct buffer *buffer, struct text string)
     yajl_gen_string(generator, (const unsigned char *)string.data,
                     string.length);
     yajl_gen_free(generator);
+}
+
+/* Digits that read back as the same number, as few as %g finds. */
+static void shortest(char *digits, size_t size, double real)
+{
+    locale_t before = uselocale(c_locale());
+    int precision = 15;
+
+    do {
+        snprintf(digits, size, "%.*g", precision, real);
+    } while (strtod(digits, NULL) != real && ++precision <= 17);
+    uselocale(before);
+}
+
+const char *json_print_real(char text[JSON_REAL_SIZE], double real)
+{
+    char digits[32];
+    char *exponent;
+
+    shortest(digits, sizeof digits, real);
+    exponent = strchr(digits, 'e');
+    if (exponent)
+        *exponent++ = '\0';
+    snprintf(text, JSON_REAL_SIZE, "%s%s", digits,
+             strchr(digits, '.') ? "" : ".0");
+    if (exponent)
+        snprintf(text + strlen(text), JSON_REAL_SIZE - strlen(text), "e%d",
+                 atoi(exponent));
+    return text;
 }
 
 /* ---- canonical text ---- */

@@ -81,6 +81,14 @@ double json_real(struct text value);
 void json_write_string(struct buffer *buffer, struct text string);
 
 /*
+ * A finite number that reads back as the same, always with a fraction and a
+ * plain exponent ("1.0e22", "1.0e-7"): stock readers die of "1e22" (protocol
+ * §1), and 1.0 is not to become 1.
+ */
+#define JSON_REAL_SIZE 48
+const char *json_print_real(char text[JSON_REAL_SIZE], double real);
+
+/*
  * Appends a value's canonical text: members sorted by name, strings in one
  * spelling, no white space; numbers as they are. Equal names of queues have
  * equal texts (protocol §1).
