@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_gen.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -97,6 +96,37 @@ bool json_is_utf8(struct text text)
             return false;
     }
     return true;
+}
+
+/* Of a sequence: is it for a terminal to obey, and not for a human to see? */
+static bool is_control(const unsigned char *at)
+{
+    return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text)
+{
+    static const char more[] = "…";
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t left = text.length, used = 0, length;
+
+    for (; left; at += length, left -= length) {
+        size_t whole = sequence(at, left);
+
+        length = whole ? whole : 1;
+        if (used + length + sizeof more > JSON_EXCERPT) {
+            memcpy(excerpt + used, more, sizeof more);
+            return excerpt;
+        }
+        if (!whole || is_control(at)) {
+            excerpt[used++] = '?';
+        } else {
+            memcpy(excerpt + used, at, length);
+            used += length;
+        }
+    }
+    excerpt[used] = '\0';
+    return excerpt;
 }
 
 static int parse_error(struct harp_error *error, const char *message)
@@ -316,8 +346,10 @@ struct membership {
 static int refuse(struct harp_error *error, const char *what,
                   struct text name)
 {
-    error_set(error, REMOTE_ERROR, "invalid_request", "%s \"%.*s\"", what,
-              name.length > 64 ? 64 : (int)name.length, name.data);
+    char excerpt[JSON_EXCERPT];
+
+    error_set(error, REMOTE_ERROR, "invalid_request", "%s \"%s\"", what,
+              json_excerpt(excerpt, name));
     return 0;
 }
 
@@ -438,20 +470,55 @@ double json_real(struct text value)
 
 /* ---- writing ---- */
 
-static void print_to_buffer(void *context, const char *data, size_t length)
+static bool is_escaped(unsigned char c)
 {
-    buffer_add(context, data, length);
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+static void write_escape(struct buffer *buffer, unsigned char c)
+{
+    static const char bytes[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    const char *found = c ? strchr(bytes, c) : NULL;
+
+    if (found)
+        buffer_printf(buffer, "\\%c", letters[found - bytes]);
+    else
+        buffer_printf(buffer, "\\u%04X", c);
+}
+
+/* `mend`: what is not UTF-8 becomes U+FFFD, instead of staying as it is. */
+static void write_quoted(struct buffer *buffer, struct text string, bool mend)
+{
+    const unsigned char *at = (const unsigned char *)string.data;
+    const unsigned char *end = at + string.length, *plain = at;
+
+    buffer_add_string(buffer, "\"");
+    while (at < end) {
+        size_t length = mend ? sequence(at, (size_t)(end - at)) : 1;
+
+        if (length && !is_escaped(*at)) {
+            at += length;
+            continue;
+        }
+        buffer_add(buffer, (const char *)plain, (size_t)(at - plain));
+        if (length)
+            write_escape(buffer, *at);
+        else
+            buffer_add_string(buffer, "\xef\xbf\xbd");
+        plain = ++at;
+    }
+    buffer_add(buffer, (const char *)plain, (size_t)(at - plain));
+    buffer_add_string(buffer, "\"");
 }
 
 void json_write_string(struct buffer *buffer, struct text string)
 {
-    yajl_gen generator = yajl_gen_alloc(NULL);
+    write_quoted(buffer, string, false);
+}
 
-    yajl_gen_config(generator, yajl_gen_print_callback, print_to_buffer,
-                    buffer);
-    yajl_gen_string(generator, (const unsigned char *)string.data,
-                    string.length);
-    yajl_gen_free(generator);
+void json_write_message(struct buffer *buffer, const char *message)
+{
+    write_quoted(buffer, text_of(message), true);
 }
 
 /* Digits that read back as the same number, as few as %g finds. */

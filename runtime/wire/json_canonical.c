@@ -166,13 +166,13 @@ static bool has_doubles(const struct member *members, size_t count,
                         struct harp_error *error)
 {
     for (size_t i = 1; i < count; i++) {
-        struct text name = members[i].name;
+        char name[JSON_EXCERPT];
 
         if (!text_equal(members[i - 1].name, members[i].name))
             continue;
         error_set(error, REMOTE_ERROR, "invalid_request",
-                  "doubled member \"%.*s\"",
-                  name.length > 64 ? 64 : (int)name.length, name.data);
+                  "doubled member \"%s\"",
+                  json_excerpt(name, members[i].name));
         return true;
     }
     return false;

@@ -35,10 +35,11 @@ const char *reply_name(enum reply_kind kind)
 static int bad_protocol(struct harp_error *error, struct text line,
                         const char *reason)
 {
+    char excerpt[JSON_EXCERPT];
+
     return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
-                     "not a dispatcher's reply: %s: %.*s%s", reason,
-                     line.length > 80 ? 80 : (int)line.length, line.data,
-                     line.length > 80 ? "…" : "");
+                     "not a dispatcher's reply: %s: %s", reason,
+                     json_excerpt(excerpt, line));
 }
 
 bool reply_is_partial(enum reply_kind kind)
@@ -196,9 +197,9 @@ void outcome_error(struct buffer *buffer, const char *type,
                    const char *message)
 {
     buffer_add_string(buffer, "{\"error\":{\"type\":");
-    json_write_string(buffer, text_of(type));
+    json_write_message(buffer, type);
     buffer_add_string(buffer, ",\"message\":");
-    json_write_string(buffer, text_of(message));
+    json_write_message(buffer, message);
     buffer_add_string(buffer, "}}");
 }
 
