@@ -92,7 +92,9 @@ end)
 
 describe("a dispatcher's packet", function()
   local refused = {
+    ["with a number below 0"] = '{"packet":-1,"data":1}',
     ["with a number that is none"] = '{"packet":18446744073709551616,"data":1}',
+    ["with an infinite time"] = '{"packet":0,"data":1,"time":1e999}',
     ["that is not UTF-8"] = '{"packet":0,"data":"\xff"}',
     ["with something behind it"] = '{"packet":0,"data":1}"',
   }

@@ -1,5 +1,6 @@
 #include "wire/reply.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -75,10 +76,13 @@ static int fill(struct reply *reply, const struct json_member *told,
         reply->value = line;
     if (reply->kind != REPLY_PACKET)
         return 0;
-    if (!with[DATA].kind || json_integer(told->value, &reply->number) != 0)
+    if (!with[DATA].kind || json_integer(told->value, &reply->number) != 0
+        || reply->number < 0)
         return bad_protocol(error, line, "a packet without number or data");
     if (with[TIME].kind & JSON_NUMBER)
         reply->time = json_real(with[TIME].value);
+    if (!isfinite(reply->time))
+        return bad_protocol(error, line, "the time is out of range");
     reply->value = with[DATA].value;
     return 0;
 }
