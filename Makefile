@@ -26,7 +26,9 @@ endef
 
 # pkg-config may not be there before `make deps` has run: ask when it is used.
 CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
-LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm
+# libcurl is loaded when it is needed: base/library.h.
+LDLIBS   = $(filter-out -lcurl, \
+             $(shell pkg-config --libs $(PACKAGES))) -lm
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
 
 CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
