@@ -26,8 +26,8 @@ endef
 
 # pkg-config may not be there before `make deps` has run: ask when it is used.
 CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
-# libcurl is loaded when it is needed: base/library.h.
-LDLIBS   = $(filter-out -lcurl, \
+# libcurl and OpenSSL are loaded when they are needed: base/library.h.
+LDLIBS   = $(filter-out -lcurl -lssl -lcrypto, \
              $(shell pkg-config --libs $(PACKAGES))) -lm
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
 

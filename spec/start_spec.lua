@@ -7,7 +7,7 @@ describe("libraries that take long to load", function()
 
   setup(function()
     directory = harness.directory()
-    harness.write(directory .. "/libcurl.so.4", "broken")
+    for _, name in ipairs{ "libcurl.so.4", "libssl.so.3" } do harness.write(directory .. "/" .. name, "broken") end
   end)
 
   teardown(harness.clean_up)
@@ -22,7 +22,7 @@ describe("libraries that take long to load", function()
 
   it("are not, in a run without a connection", function()
     local output, errors, status = run [[-e 'print(require "harp".encode{ 1 })
-      for line in io.lines "/proc/self/maps" do assert(not line:find "libcurl") end']]
+      for line in io.lines "/proc/self/maps" do assert(not line:find "libcurl" and not line:find "libssl") end']]
     assert.equal("", errors)
     assert.equal("[1]\n", output)
     assert.equal(0, status)
@@ -37,5 +37,17 @@ describe("libraries that take long to load", function()
     assert.equal(("CommunicationError (network_error): 127.0.0.1:1: " .. directory
       .. "/libcurl.so.4: file too short\n"):rep(3), output)
     assert.equal(0, status)
+  end)
+
+  it("are a clear error when they are missing: OpenSSL", function()
+    local _, errors, status = run "--local -e 'print(1)'"
+    assert.truthy(errors:find("libssl.so.3: file too short", 1, true), errors)
+    assert.equal(1, status)
+    local config = harness.write(directory .. "/daemon.lua", ([[
+      listen = "127.0.0.1:0" certificate = "c" key = "k" procedures = { %q } users = { tester = "secret" }]]):format(
+      harness.write(directory .. "/procedures.lua", "")))
+    _, errors, status = run("daemon --config " .. config)
+    assert.truthy(errors:find("libssl.so.3: file too short", 1, true), errors)
+    assert.equal(1, status)
   end)
 end)
