@@ -99,6 +99,26 @@ describe("what JSON cannot carry", function()
   end
 end)
 
+describe("where in a value it is", function()
+  it("is said in whole characters, without controls", function()
+    for length = 70, 90 do
+      local _, failure = pcall(harp.encode, { [("x"):rep(length % 2) .. ("é"):rep(length)] = { print } })
+      assert.truthy(utf8.len(failure.message))
+      assert.truthy(failure.message:find("éé…[1] cannot be JSON: a function", 1, true), failure.message)
+    end
+    local _, failure = pcall(harp.encode, { ["a\0\27b"] = print })
+    assert.equal("value.a??b cannot be JSON: a function", failure.message)
+  end)
+
+  it("is cut from the inside", function()
+    local value = print
+    for i = 100, 1, -1 do value = { ["é" .. i] = value } end
+    local _, failure = pcall(harp.encode, value)
+    assert.truthy(utf8.len(failure.message))
+    assert.truthy(failure.message:find "^value%.é1%.é2%.é3.*%.é30.*… cannot be JSON: a function$", failure.message)
+  end)
+end)
+
 describe("texts that are not JSON", function()
   local broken = {
     "", " ", "nul", "[1,]", "[1 2]", "{1:2}", '{"a"}', "01", "1.", ".5", "+1", "NaN", "'a'", '"\\x"', '"\\ud800"',
