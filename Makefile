@@ -12,6 +12,7 @@ DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson libcurl4-openssl-dev \
                libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
                valgrind cppcheck clang openssl procps
+DEBIAN_FUZZ  = clang libclang-rt-14-dev
 
 # One place for "install what is missing": quiet when nothing is.
 define ensure
@@ -25,7 +26,9 @@ endef
 
 # pkg-config may not be there before `make deps` has run: ask when it is used.
 CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
-LDLIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm
+# libcurl and OpenSSL are loaded when they are needed: base/library.h.
+LDLIBS   = $(filter-out -lcurl -lssl -lcrypto, \
+             $(shell pkg-config --libs $(PACKAGES))) -lm
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
 
 CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
@@ -36,7 +39,10 @@ EMBEDDED = $(wildcard scripts/harp/*.lua) scripts/procedures/example.lua
 CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
-.PHONY: all demo check lint valgrind asan bench soak install clean help deps deps-test
+FUZZ     = $(patsubst spec/fuzz/%.c,$(BUILD)/%,$(wildcard spec/fuzz/*.c))
+
+.PHONY: all demo check lint valgrind asan fuzz bench soak install clean help deps \
+        deps-test
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
@@ -68,6 +74,13 @@ asan: deps-test         ## the specs under AddressSanitizer and UBSan
 	    -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 	    $(BUILD)/asan/harp $(BUILD)/asan/harp.so
 	spec/support/check $(BUILD)/asan
+
+fuzz: deps              ## random input, FUZZ_SECONDS (60) for each reader
+	$(call ensure,$(DEBIAN_FUZZ))
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS="-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=undefined" fuzz-targets
+	spec/fuzz/fuzz $(BUILD)
 
 bench: all deps-test    ## figures: medians, and ratios to a bare program
 	spec/bench/bench $(BUILD)
@@ -102,6 +115,11 @@ $(BUILD)/harp.so: $(CORE_OBJECTS)
 	echo "LD $@"
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(filter-out -llua5.4 -lsqlite3 -lcrypt,$(LDLIBS))
 
+fuzz-targets: $(FUZZ)
+$(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS)
+	echo "LD $@"
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
 $(BUILD)/%.o: %.c
 	mkdir -p $(@D)
 	echo "CC $<"
@@ -124,4 +142,5 @@ $(BUILD)/embedded.c: $(EMBEDDED) Makefile
 	    echo "{ \"$${n%.lua}\", (const char *)$$t, sizeof $$t },"; done; \
 	  echo '{ 0, 0, 0 } };'; } >$@
 
--include $(CORE_OBJECTS:.o=.d) $(PROGRAM_OBJECTS:.o=.d)
+-include $(CORE_OBJECTS:.o=.d) $(PROGRAM_OBJECTS:.o=.d) \
+         $(FUZZ:$(BUILD)/%=$(BUILD)/spec/fuzz/%.d)

@@ -235,62 +235,47 @@ static int wrong(struct writer *writer, const char *message)
     return -1;
 }
 
-/* Puts a step in front of the path, on the way out of a failure. */
-static void at(struct writer *writer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void at(struct writer *writer, const char *format, ...)
+/*
+ * Puts a step in front of the path, on the way out of a failure. What is
+ * innermost goes when there is no more room.
+ */
+static void at(struct writer *writer, const char *step)
 {
-    char path[2 * sizeof writer->path];
-    va_list arguments;
-    size_t used;
+    char path[sizeof writer->path + JSON_EXCERPT + 2];
 
-    va_start(arguments, format);
-    vsnprintf(path, sizeof writer->path, format, arguments);
-    va_end(arguments);
-    used = strlen(path);
-    snprintf(path + used, sizeof path - used, "%s", writer->path);
-    path[sizeof writer->path - 1] = '\0';
-    memcpy(writer->path, path, sizeof writer->path);
+    snprintf(path, sizeof path, "%s%s", step, writer->path);
+    if (strlen(path) >= sizeof writer->path)
+        snprintf(path, sizeof path, "%s…", step);
+    strcpy(writer->path, path);
+}
+
+static void at_index(struct writer *writer, lua_Unsigned index)
+{
+    char step[32];
+
+    snprintf(step, sizeof step, "[%llu]", (unsigned long long)index);
+    at(writer, step);
+}
+
+static void at_key(lua_State *L, struct writer *writer, int key)
+{
+    char excerpt[JSON_EXCERPT], step[JSON_EXCERPT + 1];
+    struct text name;
+
+    name.data = lua_tolstring(L, key, &name.length);
+    snprintf(step, sizeof step, ".%s", json_excerpt(excerpt, name));
+    at(writer, step);
 }
 
 static int write_value(lua_State *L, struct writer *writer);
 
-/* Digits that read back as the same float, as few as %g finds. */
-static void shortest(char *digits, size_t size, double number)
-{
-    int precision = 15;
-
-    do {
-        snprintf(digits, size, "%.*g", precision, number);
-    } while (strtod(digits, NULL) != number && ++precision <= 17);
-}
-
-/*
- * Always with a fraction and a plain exponent ("1.0e22", "1.0e-7"): stock
- * readers die of "1e22" (protocol §1), and 1.0 is not to become 1.
- */
 static int write_float(struct writer *writer, double number)
 {
-    char digits[40], text[48];
-    int exponent = 0;
-    char *at, *point;
+    char text[JSON_REAL_SIZE];
 
     if (!isfinite(number))
         return wrong(writer, "NaN and infinity are not JSON");
-    shortest(digits, sizeof digits, number);
-    at = strchr(digits, 'e');
-    if (at) {
-        exponent = atoi(at + 1);
-        *at = '\0';
-    }
-    point = strpbrk(digits, ".,");
-    if (point)
-        *point = '.';           /* whatever the locale says */
-    snprintf(text, sizeof text, "%s%s", digits, point ? "" : ".0");
-    if (exponent)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "e%d",
-                 exponent);
+    json_print_real(text, number);
     yajl_gen_number(writer->generator, text, strlen(text));
     return 0;
 }
@@ -351,7 +336,7 @@ static int write_array(lua_State *L, struct writer *writer)
             return wrong(writer, "an array with holes or other keys");
         }
         if (write_value(L, writer) != 0) {
-            at(writer, "[%llu]", (unsigned long long)i);
+            at_index(writer, i);
             return -1;
         }
         lua_pop(L, 1);
@@ -371,7 +356,7 @@ static int write_object(lua_State *L, struct writer *writer)
         if (write_string(L, writer, -2) != 0)
             return wrong(writer, "a key that is not UTF-8");
         if (write_value(L, writer) != 0) {
-            at(writer, ".%.60s", lua_tostring(L, key));
+            at_key(L, writer, key);
             return -1;
         }
     }

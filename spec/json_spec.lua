@@ -41,6 +41,20 @@ describe("values", function()
     end
   end)
 
+  local comma     -- a locale that has one for a point, where one is installed
+  for _, name in ipairs{ "de_DE.UTF-8", "fr_FR.UTF-8", "pl_PL.UTF-8", "ru_RU.UTF-8" } do
+    comma = comma or os.setlocale(name, "numeric") and os.setlocale("C", "numeric") and name
+  end
+  if comma then
+    it("have a point under " .. comma, function()
+      os.setlocale(comma, "numeric")
+      local text, back = harp.encode{ 1.5, 1e22 }, harp.decode "[1.5,1.0e22]"
+      os.setlocale("C", "numeric")
+      assert.equal("[1.5,1.0e22]", text)
+      assert.same({ 1.5, 1e22 }, { back[1], back[2] })
+    end)
+  end
+
   it("have a null that is the same as cjson's", function()
     assert.equal(require "cjson".null, harp.null)
     assert.equal(harp.null, harp.decode "null")
@@ -85,11 +99,31 @@ describe("what JSON cannot carry", function()
   end
 end)
 
+describe("where in a value it is", function()
+  it("is said in whole characters, without controls", function()
+    for length = 70, 90 do
+      local _, failure = pcall(harp.encode, { [("x"):rep(length % 2) .. ("é"):rep(length)] = { print } })
+      assert.truthy(utf8.len(failure.message))
+      assert.truthy(failure.message:find("éé…[1] cannot be JSON: a function", 1, true), failure.message)
+    end
+    local _, failure = pcall(harp.encode, { ["a\0\27b"] = print })
+    assert.equal("value.a??b cannot be JSON: a function", failure.message)
+  end)
+
+  it("is cut from the inside", function()
+    local value = print
+    for i = 100, 1, -1 do value = { ["é" .. i] = value } end
+    local _, failure = pcall(harp.encode, value)
+    assert.truthy(utf8.len(failure.message))
+    assert.truthy(failure.message:find "^value%.é1%.é2%.é3.*%.é30.*… cannot be JSON: a function$", failure.message)
+  end)
+end)
+
 describe("texts that are not JSON", function()
   local broken = {
     "", " ", "nul", "[1,]", "[1 2]", "{1:2}", '{"a"}', "01", "1.", ".5", "+1", "NaN", "'a'", '"\\x"', '"\\ud800"',
     '"\\ude00"', '"\\ud800\\u0041"', '"\xff"', '"\xed\xa0\x80"', '"a\nb"', "[1]]", "[1] [2]", "\f1", "1e400", "// 1",
-    "[" .. ("["):rep(2000), '"abc', "\0",
+    "[" .. ("["):rep(2000), '"abc', "\0", '1 "', '[]"abc', '{} "', "1 tru", "[]-",
   }
   for _, text in ipairs(broken) do
     it(("are refused: %q"):format(text:sub(1, 20)), function()

@@ -40,7 +40,7 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
     size_t needed = buffer->length + size;
     size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST;
 
-    if (needed > buffer->capacity) {
+    if (needed > buffer->capacity || !buffer->data) {
         while (capacity < needed)
             capacity *= 2;
         buffer->data = memory_grow(buffer->data, capacity);

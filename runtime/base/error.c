@@ -4,6 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A message that reaches its limit is not cut within a character. */
+static void end_between_characters(char *text, size_t size)
+{
+    size_t length = strlen(text);
+    int more = 3;               /* bytes at most behind a character's first */
+
+    if (length + 1 < size)
+        return;
+    while (length && more-- && (text[length - 1] & 0xc0) == 0x80)
+        length--;
+    if (length && (text[length - 1] & 0xc0) == 0xc0)
+        length--;
+    text[length] = '\0';
+}
+
 int error_set(struct harp_error *error, const char *kind, const char *type,
               const char *format, ...)
 {
@@ -14,6 +29,7 @@ int error_set(struct harp_error *error, const char *kind, const char *type,
     va_start(arguments, format);
     vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
+    end_between_characters(error->message, sizeof error->message);
     return -1;
 }
 
@@ -30,6 +46,7 @@ int error_prefix(struct harp_error *error, const char *format, ...)
     snprintf(text + used, sizeof text - used, ": %s", error->message);
     text[sizeof error->message - 1] = '\0';
     memcpy(error->message, text, sizeof error->message);
+    end_between_characters(error->message, sizeof error->message);
     return -1;
 }
 

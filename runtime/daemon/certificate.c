@@ -2,11 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "daemon/openssl.h"
 
 #define LIFETIME (3650L * 24 * 3600)    /* seconds */
 
@@ -98,10 +94,14 @@ static int write_certificate(X509 *certificate, const char *path,
 int certificate_create(const char *certificate_path, const char *key_path,
                        const char *name, struct harp_error *error)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = X509_new();
+    EVP_PKEY *key;
+    X509 *certificate;
     int status = -1;
 
+    if (openssl_load(error) != 0)
+        return -1;
+    key = EVP_EC_gen("P-256");
+    certificate = X509_new();
     errno = 0;
     if (!key || !certificate || !fill(certificate, key, name))
         failed(error, "make a certificate for", name);
@@ -135,6 +135,8 @@ int certificate_pin(const char *certificate_path, char pin[64],
     X509 *certificate;
     int size;
 
+    if (openssl_load(error) != 0)
+        return -1;
     errno = 0;
     certificate = read_certificate(certificate_path);
     if (!certificate)

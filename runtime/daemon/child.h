@@ -2,8 +2,9 @@
 #ifndef HARP_DAEMON_CHILD_H
 #define HARP_DAEMON_CHILD_H
 
-#include <openssl/ssl.h>
 #include <sys/types.h>
+
+#include "daemon/openssl.h"
 
 struct procedures;
 struct users;

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/child.h"
+#include "daemon/openssl.h"
 #include "daemon/procedures.h"
 #include "daemon/users.h"
 #include "host/config.h"
@@ -348,9 +348,12 @@ static const char *tls_reason(void)
 
 static int open_tls(struct daemon *daemon, struct harp_error *error)
 {
-    SSL_CTX *tls = daemon->context.tls = SSL_CTX_new(TLS_server_method());
     const char *file = daemon->certificate;
+    SSL_CTX *tls;
 
+    if (openssl_load(error) != 0)
+        return -1;
+    tls = daemon->context.tls = SSL_CTX_new(TLS_server_method());
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE
                      | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -422,7 +425,8 @@ void daemon_free(struct daemon *daemon)
 {
     if (daemon->socket >= 0)
         close(daemon->socket);
-    SSL_CTX_free(daemon->context.tls);
+    if (daemon->context.tls)
+        SSL_CTX_free(daemon->context.tls);
     users_free(daemon->context.users);
     procedures_free(daemon->context.procedures);
     endpoint_free(&daemon->listen);

@@ -1,7 +1,6 @@
 #include "daemon/peer.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -5,9 +5,8 @@
 #ifndef HARP_DAEMON_PEER_H
 #define HARP_DAEMON_PEER_H
 
-#include <openssl/ssl.h>
-
 #include "base/buffer.h"
+#include "daemon/openssl.h"
 
 struct harp_error;
 struct peer;

@@ -2,14 +2,13 @@
 
 #include <crypt.h>
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "daemon/openssl.h"
 
 struct user {
     char *name;
@@ -120,7 +119,7 @@ static bool fits_hash(const char *password, const char *hash)
     const char *made = crypt_r(password, hash, data);
     bool fits = made && is_same(hash, made);
 
-    OPENSSL_cleanse(data, sizeof *data);
+    explicit_bzero(data, sizeof *data);
     free(data);
     return fits;
 }
@@ -142,7 +141,7 @@ void users_free(struct users *users)
     if (!users)
         return;
     for (size_t i = 0; i < users->count; i++) {
-        OPENSSL_cleanse(users->list[i].secret, strlen(users->list[i].secret));
+        explicit_bzero(users->list[i].secret, strlen(users->list[i].secret));
         free(users->list[i].name);
         free(users->list[i].secret);
     }

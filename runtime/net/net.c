@@ -8,6 +8,7 @@ struct net {
     uv_loop_t *loop;
     CURLM *multi;               /* NULL until the first connect */
     uv_timer_t timer;           /* libcurl has one timeout at a time */
+    struct net_connect *failed; /* not reported yet */
 };
 
 /* A socket that libcurl wants watched while it connects. */
@@ -41,9 +42,33 @@ static void act(struct net *net, curl_socket_t socket, int events)
     report_done(net);
 }
 
+static void report_failed(struct net *net)
+{
+    struct net_connect *connect;
+
+    while ((connect = net->failed)) {
+        net->failed = connect->next;
+        connect->done(connect, CURLE_FAILED_INIT);
+    }
+}
+
+static void forget_failed(struct net *net, const struct net_connect *connect)
+{
+    struct net_connect **at = &net->failed;
+
+    while (*at && *at != connect)
+        at = &(*at)->next;
+    if (*at)
+        *at = connect->next;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
-    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    struct net *net = timer->data;
+
+    report_failed(net);
+    if (net->multi)
+        act(net, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -130,6 +155,8 @@ uv_loop_t *net_loop(const struct net *net)
 
 CURL *net_easy(struct net *net)
 {
+    if (curl_load() != 0)
+        return NULL;
     if (!net->multi) {
         curl_global_init(CURL_GLOBAL_DEFAULT);
         net->multi = curl_multi_init();
@@ -143,12 +170,22 @@ CURL *net_easy(struct net *net)
 
 void net_start(struct net *net, struct net_connect *connect)
 {
+    if (!connect->easy) {
+        connect->next = net->failed;
+        net->failed = connect;
+        uv_timer_start(&net->timer, on_timer, 0, 0);
+        return;
+    }
     curl_easy_setopt(connect->easy, CURLOPT_PRIVATE, connect);
     curl_multi_add_handle(net->multi, connect->easy);
 }
 
 void net_stop(struct net *net, struct net_connect *connect)
 {
+    if (!connect->easy) {
+        forget_failed(net, connect);
+        return;
+    }
     curl_multi_remove_handle(net->multi, connect->easy);
     curl_easy_cleanup(connect->easy);
     connect->easy = NULL;

@@ -6,8 +6,9 @@
 #ifndef HARP_NET_NET_H
 #define HARP_NET_NET_H
 
-#include <curl/curl.h>
 #include <uv.h>
+
+#include "net/curl.h"
 
 struct net;
 
@@ -15,9 +16,10 @@ struct net;
 struct net_connect {
     CURL *easy;
     void (*done)(struct net_connect *connect, CURLcode result);
+    struct net_connect *next;   /* of those that failed at once */
 };
 
-/* libcurl is started with the first connect, not here. */
+/* libcurl is loaded with the first connect, not here. */
 struct net *net_new(uv_loop_t *loop);
 
 /* Every connect must have been stopped; the handles close in the loop. */
@@ -28,7 +30,8 @@ uv_loop_t *net_loop(const struct net *net);
 /*
  * An easy handle to be set up for a connect, then started. The connection
  * lasts until net_stop, which frees the handle too. `done` is called from
- * the loop.
+ * the loop. The handle is NULL when libcurl is not there; the connect then
+ * fails as any other.
  */
 CURL *net_easy(struct net *net);
 void net_start(struct net *net, struct net_connect *connect);

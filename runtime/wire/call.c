@@ -98,10 +98,11 @@ void call_free(struct call *call)
 static int bad_protocol(struct harp_error *error, struct text line,
                         const char *reason)
 {
+    char excerpt[JSON_EXCERPT];
+
     return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
-                     "not a daemon's answer: %s: %.*s%s", reason,
-                     line.length > 80 ? 80 : (int)line.length, line.data,
-                     line.length > 80 ? "…" : "");
+                     "not a daemon's answer: %s: %s", reason,
+                     json_excerpt(excerpt, line));
 }
 
 static int reject(struct harp_error *error, struct text line)
@@ -161,8 +162,8 @@ void answer_error(struct buffer *buffer, const char *type,
                   const char *message)
 {
     buffer_add_string(buffer, "{\"harp\":1,\"error\":{\"type\":");
-    json_write_string(buffer, text_of(type));
+    json_write_message(buffer, type);
     buffer_add_string(buffer, ",\"message\":");
-    json_write_string(buffer, text_of(message));
+    json_write_message(buffer, message);
     buffer_add_string(buffer, "}}\n");
 }

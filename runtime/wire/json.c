@@ -1,9 +1,10 @@
 #include "wire/json.h"
 
 #include <errno.h>
+#include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_gen.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -97,6 +98,37 @@ bool json_is_utf8(struct text text)
     return true;
 }
 
+/* Of a sequence: is it for a terminal to obey, and not for a human to see? */
+static bool is_control(const unsigned char *at)
+{
+    return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text)
+{
+    static const char more[] = "…";
+    const unsigned char *at = (const unsigned char *)text.data;
+    size_t left = text.length, used = 0, length;
+
+    for (; left; at += length, left -= length) {
+        size_t whole = sequence(at, left);
+
+        length = whole ? whole : 1;
+        if (used + length + sizeof more > JSON_EXCERPT) {
+            memcpy(excerpt + used, more, sizeof more);
+            return excerpt;
+        }
+        if (!whole || is_control(at)) {
+            excerpt[used++] = '?';
+        } else {
+            memcpy(excerpt + used, at, length);
+            used += length;
+        }
+    }
+    excerpt[used] = '\0';
+    return excerpt;
+}
+
 static int parse_error(struct harp_error *error, const char *message)
 {
     return error_set(error, REMOTE_ERROR, "parse_error", "%s", message);
@@ -127,6 +159,18 @@ static void explain(yajl_handle handle, struct harp_error *error)
     yajl_free_error(handle, reason);
 }
 
+/*
+ * yajl takes a string that is begun behind the document for white space, for
+ * as long as it is not ended: end it.
+ */
+static yajl_status finish(yajl_handle handle)
+{
+    yajl_status status = yajl_complete_parse(handle);
+
+    return status == yajl_status_ok
+        ? yajl_parse(handle, (const unsigned char *)"\"", 1) : status;
+}
+
 int json_parse(struct text text, const yajl_callbacks *callbacks,
                void *context, yajl_handle *shown, struct harp_error *error)
 {
@@ -140,7 +184,7 @@ int json_parse(struct text text, const yajl_callbacks *callbacks,
         *shown = handle;
     status = yajl_parse(handle, (const unsigned char *)text.data, text.length);
     if (status == yajl_status_ok)
-        status = yajl_complete_parse(handle);
+        status = finish(handle);
     if (status == yajl_status_error)
         explain(handle, error);
     yajl_free(handle);
@@ -302,8 +346,10 @@ struct membership {
 static int refuse(struct harp_error *error, const char *what,
                   struct text name)
 {
-    error_set(error, REMOTE_ERROR, "invalid_request", "%s \"%.*s\"", what,
-              name.length > 64 ? 64 : (int)name.length, name.data);
+    char excerpt[JSON_EXCERPT];
+
+    error_set(error, REMOTE_ERROR, "invalid_request", "%s \"%s\"", what,
+              json_excerpt(excerpt, name));
     return 0;
 }
 
@@ -403,10 +449,20 @@ int json_integer(struct text value, int64_t *integer)
     return errno ? -1 : 0;
 }
 
+/* A number has a point, whatever a script's os.setlocale says. */
+static locale_t c_locale(void)
+{
+    static locale_t locale;
+
+    if (!locale)
+        locale = newlocale(LC_ALL_MASK, "C", NULL);
+    return locale;
+}
+
 double json_real(struct text value)
 {
     char *digits = text_copy(value);
-    double real = strtod(digits, NULL);
+    double real = strtod_l(digits, NULL, c_locale());
 
     free(digits);
     return real;
@@ -414,164 +470,82 @@ double json_real(struct text value)
 
 /* ---- writing ---- */
 
-static void print_to_buffer(void *context, const char *data, size_t length)
+static bool is_escaped(unsigned char c)
 {
-    buffer_add(context, data, length);
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+static void write_escape(struct buffer *buffer, unsigned char c)
+{
+    static const char bytes[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    const char *found = c ? strchr(bytes, c) : NULL;
+
+    if (found)
+        buffer_printf(buffer, "\\%c", letters[found - bytes]);
+    else
+        buffer_printf(buffer, "\\u%04X", c);
+}
+
+/* `mend`: what is not UTF-8 becomes U+FFFD, instead of staying as it is. */
+static void write_quoted(struct buffer *buffer, struct text string, bool mend)
+{
+    const unsigned char *at = (const unsigned char *)string.data;
+    const unsigned char *end = at + string.length, *plain = at;
+
+    buffer_add_string(buffer, "\"");
+    while (at < end) {
+        size_t length = mend ? sequence(at, (size_t)(end - at)) : 1;
+
+        if (length && !is_escaped(*at)) {
+            at += length;
+            continue;
+        }
+        buffer_add(buffer, (const char *)plain, (size_t)(at - plain));
+        if (length)
+            write_escape(buffer, *at);
+        else
+            buffer_add_string(buffer, "\xef\xbf\xbd");
+        plain = ++at;
+    }
+    buffer_add(buffer, (const char *)plain, (size_t)(at - plain));
+    buffer_add_string(buffer, "\"");
 }
 
 void json_write_string(struct buffer *buffer, struct text string)
 {
-    yajl_gen generator = yajl_gen_alloc(NULL);
-
-    yajl_gen_config(generator, yajl_gen_print_callback, print_to_buffer,
-                    buffer);
-    yajl_gen_string(generator, (const unsigned char *)string.data,
-                    string.length);
-    yajl_gen_free(generator);
+    write_quoted(buffer, string, false);
 }
 
-/* ---- canonical text ---- */
-
-struct canonical_member {
-    struct text name;
-    struct text value;
-};
-
-struct canonical_object {
-    struct canonical_member *members;
-    size_t count;
-};
-
-static int collect(void *context, struct text name, enum json_kind kind,
-                   struct text value)
+void json_write_message(struct buffer *buffer, const char *message)
 {
-    struct canonical_object *object = context;
-
-    (void)kind;
-    object->members = memory_grow(object->members, (object->count + 1)
-                                  * sizeof *object->members);
-    object->members[object->count++] = (struct canonical_member){
-        { text_copy(name), name.length }, value
-    };
-    return 1;
+    write_quoted(buffer, text_of(message), true);
 }
 
-static int by_name(const void *left, const void *right)
+/* Digits that read back as the same number, as few as %g finds. */
+static void shortest(char *digits, size_t size, double real)
 {
-    const struct canonical_member *a = left, *b = right;
-    size_t shorter = a->name.length < b->name.length ? a->name.length
-                                                     : b->name.length;
-    int order = memcmp(a->name.data, b->name.data, shorter);
+    locale_t before = uselocale(c_locale());
+    int precision = 15;
 
-    return order ? order
-         : (a->name.length > b->name.length)
-           - (a->name.length < b->name.length);
+    do {
+        snprintf(digits, size, "%.*g", precision, real);
+    } while (strtod(digits, NULL) != real && ++precision <= 17);
+    uselocale(before);
 }
 
-static int canonical_object(struct buffer *buffer, struct text value,
-                            struct harp_error *error)
+const char *json_print_real(char text[JSON_REAL_SIZE], double real)
 {
-    struct canonical_object object = { 0 };
-    int failed = json_each(value, collect, &object, error);
+    char digits[32];
+    char *exponent;
 
-    if (object.count)
-        qsort(object.members, object.count, sizeof *object.members, by_name);
-    buffer_add_string(buffer, "{");
-    for (size_t i = 0; i < object.count && !failed; i++) {
-        if (i && text_equal(object.members[i - 1].name,
-                            object.members[i].name)) {
-            refuse(error, "doubled member", object.members[i].name);
-            failed = -1;
-            break;
-        }
-        buffer_add(buffer, ",", i ? 1 : 0);
-        json_write_string(buffer, object.members[i].name);
-        buffer_add_string(buffer, ":");
-        failed = json_canonical(buffer, object.members[i].value, error);
-    }
-    buffer_add_string(buffer, "}");
-    for (size_t i = 0; i < object.count; i++)
-        free((char *)object.members[i].name.data);
-    free(object.members);
-    return failed;
-}
-
-/* The end of the array's item that starts at `at`: the comma or bracket. */
-static size_t item_end(struct text array, size_t at)
-{
-    size_t depth = 0;
-    bool quoted = false;
-
-    for (; at < array.length; at++) {
-        char c = array.data[at];
-
-        if (quoted) {
-            at += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '[' || c == '{') {
-            depth++;
-        } else if (depth == 0 && (c == ',' || c == ']')) {
-            break;
-        } else if (c == ']' || c == '}') {
-            depth--;
-        }
-    }
-    return at;
-}
-
-static struct text trimmed(struct text text)
-{
-    while (text.length && strchr(" \t\r\n", text.data[0])) {
-        text.data++;
-        text.length--;
-    }
-    while (text.length && strchr(" \t\r\n", text.data[text.length - 1]))
-        text.length--;
+    shortest(digits, sizeof digits, real);
+    exponent = strchr(digits, 'e');
+    if (exponent)
+        *exponent++ = '\0';
+    snprintf(text, JSON_REAL_SIZE, "%s%s", digits,
+             strchr(digits, '.') ? "" : ".0");
+    if (exponent)
+        snprintf(text + strlen(text), JSON_REAL_SIZE - strlen(text), "e%d",
+                 atoi(exponent));
     return text;
-}
-
-static int canonical_array(struct buffer *buffer, struct text array,
-                           struct harp_error *error)
-{
-    size_t at = 1;
-    bool first = true;
-    int failed = 0;
-
-    buffer_add_string(buffer, "[");
-    while (!failed && at < array.length) {
-        size_t end = item_end(array, at);
-        struct text item = trimmed((struct text){ array.data + at, end - at });
-
-        if (item.length) {
-            buffer_add(buffer, ",", first ? 0 : 1);
-            failed = json_canonical(buffer, item, error);
-            first = false;
-        }
-        at = end + 1;
-    }
-    buffer_add_string(buffer, "]");
-    return failed;
-}
-
-int json_canonical(struct buffer *buffer, struct text value,
-                   struct harp_error *error)
-{
-    struct buffer decoded = { 0 };
-
-    switch (value.data[0]) {
-    case '{':
-        return canonical_object(buffer, value, error);
-    case '[':
-        return canonical_array(buffer, value, error);
-    case '"':
-        decode_string(&decoded, value);
-        json_write_string(buffer, buffer_text(&decoded));
-        buffer_free(&decoded);
-        return 0;
-    default:
-        buffer_add_text(buffer, value);
-        return 0;
-    }
 }

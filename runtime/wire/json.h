@@ -66,6 +66,13 @@ int json_each(struct text object,
 /* Strictly: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 bool json_is_utf8(struct text text);
 
+/*
+ * The beginning of a text for a message: about 80 bytes, cut between two
+ * characters; control characters, and what is not UTF-8, are "?".
+ */
+#define JSON_EXCERPT 84
+const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text);
+
 /* Conversions of one scalar's text. */
 
 /*
@@ -79,6 +86,20 @@ double json_real(struct text value);
 
 /* Appends a string as JSON: raw UTF-8, no "\/"; the text must be valid UTF-8. */
 void json_write_string(struct buffer *buffer, struct text string);
+
+/*
+ * The same for what may have in it anything that others sent: what is not
+ * UTF-8 becomes U+FFFD.
+ */
+void json_write_message(struct buffer *buffer, const char *message);
+
+/*
+ * A finite number that reads back as the same, always with a fraction and a
+ * plain exponent ("1.0e22", "1.0e-7"): stock readers die of "1e22" (protocol
+ * §1), and 1.0 is not to become 1.
+ */
+#define JSON_REAL_SIZE 48
+const char *json_print_real(char text[JSON_REAL_SIZE], double real);
 
 /*
  * Appends a value's canonical text: members sorted by name, strings in one

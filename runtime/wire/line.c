@@ -51,11 +51,11 @@ bool line_ready(struct line_reader *reader)
 
 bool line_take(struct line_reader *reader, struct text *line)
 {
-    const char *start = reader->buffer.data + reader->start;
-    const char *end = line_end(reader);
+    const char *end = line_end(reader), *start;
 
     if (!end)
         return false;
+    start = reader->buffer.data + reader->start;
     reader->start = reader->scanned = (size_t)(end - reader->buffer.data) + 1;
     while (start < end && is_space(*start))
         start++;

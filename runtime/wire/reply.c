@@ -1,5 +1,6 @@
 #include "wire/reply.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -36,10 +37,11 @@ const char *reply_name(enum reply_kind kind)
 static int bad_protocol(struct harp_error *error, struct text line,
                         const char *reason)
 {
+    char excerpt[JSON_EXCERPT];
+
     return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
-                     "not a dispatcher's reply: %s: %.*s%s", reason,
-                     line.length > 80 ? 80 : (int)line.length, line.data,
-                     line.length > 80 ? "…" : "");
+                     "not a dispatcher's reply: %s: %s", reason,
+                     json_excerpt(excerpt, line));
 }
 
 bool reply_is_partial(enum reply_kind kind)
@@ -75,10 +77,13 @@ static int fill(struct reply *reply, const struct json_member *told,
         reply->value = line;
     if (reply->kind != REPLY_PACKET)
         return 0;
-    if (!with[DATA].kind || json_integer(told->value, &reply->number) != 0)
+    if (!with[DATA].kind || json_integer(told->value, &reply->number) != 0
+        || reply->number < 0)
         return bad_protocol(error, line, "a packet without number or data");
     if (with[TIME].kind & JSON_NUMBER)
         reply->time = json_real(with[TIME].value);
+    if (!isfinite(reply->time))
+        return bad_protocol(error, line, "the time is out of range");
     reply->value = with[DATA].value;
     return 0;
 }
@@ -290,9 +295,9 @@ void outcome_error(struct buffer *buffer, const char *type,
                    const char *message)
 {
     buffer_add_string(buffer, "{\"error\":{\"type\":");
-    json_write_string(buffer, text_of(type));
+    json_write_message(buffer, type);
     buffer_add_string(buffer, ",\"message\":");
-    json_write_string(buffer, text_of(message));
+    json_write_message(buffer, message);
     buffer_add_string(buffer, "}}");
 }
 

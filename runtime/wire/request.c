@@ -410,8 +410,10 @@ static void write_value(struct buffer *buffer, const char *name,
 static void write_seconds(struct buffer *buffer, const char *name,
                           double seconds)
 {
+    char text[JSON_REAL_SIZE];
+
     if (seconds > 0)
-        buffer_printf(buffer, ",\"%s\":%.6f", name, seconds);
+        write_value(buffer, name, json_print_real(text, seconds));
 }
 
 static void write_integer(struct buffer *buffer, const char *name,
@@ -431,9 +433,11 @@ static void write_call(const struct request *request, struct buffer *buffer)
         buffer_printf(buffer, ",\"queue\":{\"name\":%s,\"concurrency\":%lld}",
                       request->queue, (long long)request->concurrency);
     write_value(buffer, "info", request->info);
-    if (request->dedup_key)
-        buffer_printf(buffer, ",\"dedup\":{\"key\":%s,\"window\":%.6f}",
-                      request->dedup_key, request->dedup_window);
+    if (request->dedup_key) {
+        buffer_printf(buffer, ",\"dedup\":{\"key\":%s", request->dedup_key);
+        write_seconds(buffer, "window", request->dedup_window);
+        buffer_add_string(buffer, "}");
+    }
 }
 
 static void write_stream(const struct request *request,
