@@ -37,14 +37,14 @@ static void take_call(lua_State *L, struct request *request)
 {
     request->host = field_string(L, "host");
     request->procedure = field_string(L, "procedure");
-    request->timeout = field_seconds(L, "timeout", FIELD_ABOVE_ZERO);
-    request->max_exec_time = field_seconds(L, "max_exec_time", FIELD_ABOVE_ZERO);
+    request->timeout = field_seconds(L, "timeout", false);
+    request->max_exec_time = field_seconds(L, "max_exec_time", false);
     request->concurrency = field_integer(L, "concurrency", 1, 1);
     request->arguments = field_json(L, "arguments");
     request->queue = field_json(L, "queue");
     request->info = field_json(L, "info");
     request->dedup_key = field_json(L, "dedup_key");
-    request->dedup_window = field_seconds(L, "dedup_window", FIELD_ABOVE_ZERO);
+    request->dedup_window = field_seconds(L, "dedup_window", false);
 }
 
 static void take_job(lua_State *L, struct request *request)
@@ -65,8 +65,8 @@ static void take_filter(lua_State *L, struct request *request)
     filter->queue = field_json(L, "queue");
     filter->state = field_optional(L, "state");
     filter->info = field_optional(L, "info");
-    filter->since = field_seconds(L, "since", FIELD_ABOVE_ZERO);
-    filter->until = field_seconds(L, "until", FIELD_ABOVE_ZERO);
+    filter->since = field_seconds(L, "since", false);
+    filter->until = field_seconds(L, "until", false);
     filter->limit = field_integer(L, "limit", 0, -1);
 }
 
@@ -110,8 +110,8 @@ void request_check(lua_State *L, const char *operation,
 struct patience patience_check(lua_State *L)
 {
     return (struct patience){
-        .reply = field_seconds(L, "reply_timeout", 0),
-        .idle = field_seconds(L, "idle_timeout", 0),
+        .reply = field_seconds(L, "reply_timeout", true),
+        .idle = field_seconds(L, "idle_timeout", true),
     };
 }
 

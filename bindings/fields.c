@@ -34,15 +34,16 @@ char *field_optional(lua_State *L, const char *name)
     return NULL;
 }
 
-double field_seconds(lua_State *L, const char *name, double least)
+double field_seconds(lua_State *L, const char *name, bool may_be_zero)
 {
     double seconds = 0;
 
     if (lua_getfield(L, 2, name) != LUA_TNIL) {
         seconds = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : NAN;
-        if (!isfinite(seconds) || seconds < least)
+        if (!isfinite(seconds) || seconds < 0
+            || (seconds <= 0 && !may_be_zero))
             luaL_error(L, "%s must be a number of seconds%s", name,
-                       least > 0 ? " above 0" : ", or 0");
+                       may_be_zero ? ", or 0" : " above 0");
     }
     lua_pop(L, 1);
     return seconds;

@@ -9,14 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FIELD_ABOVE_ZERO 1e-6   /* the least number of seconds that is sent */
-
 /* [-0, +0, v] a string without NUL; the second one may be absent: NULL. */
 char *field_string(lua_State *L, const char *name);
 char *field_optional(lua_State *L, const char *name);
 
 /* [-0, +0, v] 0 when absent. */
-double field_seconds(lua_State *L, const char *name, double least);
+double field_seconds(lua_State *L, const char *name, bool may_be_zero);
 
 /* [-0, +0, v] */
 int64_t field_integer(lua_State *L, const char *name, lua_Integer least,
