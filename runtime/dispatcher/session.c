@@ -257,7 +257,7 @@ static void refuse_long(struct session *session)
 static bool is_behind(const struct session *session)
 {
     return session_is_congested(session)
-        || !TAILQ_EMPTY(&session->exchanges.waiting);
+        || exchanges_are_behind(&session->exchanges);
 }
 
 static void take_lines(struct session *session)
