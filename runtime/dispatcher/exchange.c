@@ -78,8 +78,10 @@ static void free_exchange(struct exchange *exchange)
 static void stop_waiting(struct exchanges *exchanges,
                          struct exchange *exchange)
 {
-    if (exchange->read)
-        TAILQ_REMOVE(&exchanges->waiting, exchange, turn);
+    if (!exchange->read)
+        return;
+    TAILQ_REMOVE(&exchanges->waiting, exchange, turn);
+    exchanges->fresh -= !exchange->begun;
     exchange->read = NULL;
 }
 
@@ -129,6 +131,12 @@ void exchange_forget(struct exchange *exchange, int64_t tag)
 
 /* ---- asking the store ---- */
 
+/* Streams that go on do not count: they would shut out a cancel. */
+bool exchanges_are_behind(const struct exchanges *exchanges)
+{
+    return exchanges->fresh >= MOST_READING;
+}
+
 void exchanges_go_on(struct session *session)
 {
     struct exchanges *exchanges = session_exchanges(session);
@@ -139,7 +147,7 @@ void exchanges_go_on(struct session *session)
         void (*read)(struct exchange *) = exchange->read;
 
         stop_waiting(exchanges, exchange);
-        exchange->pending = exchange->reading = true;
+        exchange->pending = exchange->reading = exchange->begun = true;
         exchanges->reading++;
         read(exchange);
     }
@@ -152,6 +160,7 @@ void exchange_read(struct exchange *exchange,
 
     exchange->read = read;
     TAILQ_INSERT_TAIL(&exchanges->waiting, exchange, turn);
+    exchanges->fresh += !exchange->begun;
     exchanges_go_on(exchange->session);
 }
 

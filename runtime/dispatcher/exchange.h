@@ -28,6 +28,7 @@ struct exchange {
     struct request request;
     bool pending;               /* the store has yet to complete something */
     bool reading;               /* namely what exchange_read began */
+    bool begun;                 /* it has read before */
     void (*read)(struct exchange *exchange);    /* waits to begin, or NULL */
     TAILQ_ENTRY(exchange) turn; /* among those that wait */
     struct buffer lines;        /* to be sent when the page is whole */
@@ -41,6 +42,7 @@ struct exchanges {
     size_t count;
     void *tags;                 /* of those that have one: tsearch(3) */
     TAILQ_HEAD(waiting_exchanges, exchange) waiting;    /* to begin a read */
+    size_t fresh;               /* of these, that have never begun one */
     size_t reading;             /* that have begun one */
 };
 
@@ -51,6 +53,9 @@ void exchanges_init(struct exchanges *exchanges);
 /* -1 and an invalid_request when there cannot be one for this request. */
 int exchanges_check(const struct exchanges *exchanges,
                     const struct request *request, struct harp_error *error);
+
+/* Are there so many that are to begin that no more should come? */
+bool exchanges_are_behind(const struct exchanges *exchanges);
 
 /* Takes the request over. */
 struct exchange *exchange_new(struct session *session,

@@ -15,7 +15,7 @@
 #define READ_SIZE 16384
 #define REQUEST_LIMIT (1 << 20) /* bytes (protocol §1) */
 #define CONGESTED (1 << 16)     /* bytes a client has yet to read */
-#define ROOM_KEPT (1 << 15)     /* bytes of a buffer that stay when it is empty */
+#define ROOM_KEPT (1 << 15)     /* bytes of room that an empty buffer keeps */
 #define REQUEST_TIME 60000      /* ms for the first request to arrive */
 #define LINGER_TIME 2000        /* ms for the client's end, once all is sent */
 #define KEEPALIVE 60            /* seconds before a silent peer is probed */
@@ -257,7 +257,7 @@ static void refuse_long(struct session *session)
 static bool is_behind(const struct session *session)
 {
     return session_is_congested(session)
-        || !TAILQ_EMPTY(&session->exchanges.waiting);
+        || exchanges_are_behind(&session->exchanges);
 }
 
 static void take_lines(struct session *session)
