@@ -3,14 +3,16 @@
 --     harp.caller()                   $HARP_CALLER, else the local stack if one
 --                                     was started, else localhost:3502
 --     harp.caller("host[:port]")      also "[v6]:port", "unix:/path"
---     harp.caller{host = …, port = …, tls = true, ca_file = …, pin = …}
+--     harp.caller{host = …, port = …, tls = true, …}
 --
--- The local stack answers for "localhost" too, unless a port is given.
+-- The options are those of harp.endpoint; plain unless `tls` is true or
+-- "legacy". The local stack answers for "localhost" too, unless a port is
+-- given, and is what it is whatever the other options say.
 
 local core = require "harp.core"
+local endpoint = require "harp.endpoint"
 local host = require "harp.host"
 local job = require "harp.job"
-local value = require "harp.value"
 
 local PORT = 3502
 
@@ -18,34 +20,25 @@ local Caller = { __name = "harp.caller" }
 local methods = {}
 local private = setmetatable({}, { __mode = "k" })
 
-local OPTIONS = {
-  host = true, port = true, tls = true, ca_file = true, pin = true, verify = true, connect_timeout = true,
-}
-
-local function find(address)
+-- Where it is, and whether that is the local stack.
+local function find(options)
+  if options.port then return options.host or "localhost" end
   local stack = core.local_stack()
-  if address == nil then
-    address = os.getenv "HARP_CALLER" or stack and stack.caller or "localhost"
-  end
-  if stack and address == "localhost" then return stack.caller end
+  local address = options.host or os.getenv "HARP_CALLER" or stack and stack.caller or "localhost"
+  if stack and (address == "localhost" or address == stack.caller) then return stack.caller, true end
   return address
 end
 
-local function endpoint(address)
-  local options = {}
-  if type(address) == "table" then
-    value.check_options(address, OPTIONS, "harp.caller")
-    for name, v in pairs(address) do options[name] = v end
-    address = options.host
-    if options.port then
-      options.port = math.tointeger(options.port) or error("port must be an integer", 3)
-      return core.endpoint(address or "localhost", options)
-    end
-  elseif address ~= nil and type(address) ~= "string" then
-    error("harp.caller takes an address or a table, not a " .. type(address), 3)
+local function open(options)
+  if options == nil or type(options) == "string" then options = { host = options } end
+  if type(options) ~= "table" then
+    error("harp.caller takes an address or a table, not a " .. type(options), 3)
   end
-  options.port = PORT
-  return core.endpoint(find(address), options)
+  local complaint = endpoint.complaint(options, {})
+  if complaint then error("harp.caller" .. complaint, 3) end
+  local address, is_local = find(options)
+  if is_local then options = {} end
+  return endpoint.new(address, options, PORT)
 end
 
 --- A host of that name, with options: queue, concurrency, timeout,
@@ -95,6 +88,6 @@ end
 
 return function(address)
   local caller = setmetatable({}, Caller)
-  private[caller] = endpoint(address)
+  private[caller] = open(address)
   return caller
 end
