@@ -71,12 +71,12 @@ end
 local Server = {}
 Server.__index = Server
 
--- `before`: shell commands for the process that becomes the server.
-local function start(command, config, directory, before)
+-- `line`: the command line; `before`: shell commands for the process that
+-- becomes the server.
+local function start(command, line, directory, before)
   local log = directory .. "/" .. command .. ".log"
-  local line = ("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s %s --config %s 2>>%s'"):format(
-    clean, before or "", harness.program, command, config, log)
-  local pipe = assert(io.popen(line))
+  local pipe = assert(io.popen(("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s 2>>%s'"):format(
+    clean, before or "", line, log)))
   local pid, inherited = pipe:read("l", "n", "l")
   local address = (pipe:read "l" or ""):match "^listening on (.+)$"
   if not address then
@@ -84,7 +84,7 @@ local function start(command, config, directory, before)
     error(command .. " did not start: " .. harness.read(log), 3)
   end
   local server = setmetatable({
-    command = command, config = config, directory = directory, pid = pid, pipe = pipe, log = log, address = address,
+    command = command, line = line, directory = directory, pid = pid, pipe = pipe, log = log, address = address,
     before = before, inherited = inherited,
     port = math.tointeger(address:match ":(%d+)$"),
   }, Server)
@@ -106,9 +106,27 @@ end
 
 --- Starts it again with the same configuration (and so the same files).
 function Server:restart()
-  local again = start(self.command, self.config, self.directory, self.before)
+  local again = start(self.command, self.line, self.directory, self.before)
   for name, v in pairs(again) do self[name] = v end
   servers[again], servers[self] = nil, true
+end
+
+local function start_harp(command, config, directory, before)
+  return start(command, ("%s %s --config %s"):format(harness.program, command, config), directory, before)
+end
+
+--- Starts spec/support/NAME.lua, a peer that stands in for another; what its
+-- settings are is said there. Strings, numbers and tables of them.
+function harness.peer(name, settings)
+  local function write(v)
+    if type(v) ~= "table" then return ("%q"):format(v) end
+    local text = {}
+    for key, field in pairs(v) do text[#text + 1] = ("[%q]=%s"):format(key, write(field)) end
+    return "{" .. table.concat(text, ",") .. "}"
+  end
+  local directory = harness.directory()
+  local file = harness.write(directory .. "/settings.lua", "return " .. write(settings))
+  return start(name, ("lua5.4 spec/support/%s.lua %s"):format(name, file), directory)
 end
 
 function Server:is_alive()
@@ -186,7 +204,7 @@ function harness.daemon(options)
     procedures = { %q }
     users = { tester = "secret" }
     %s]]):format(certificate, key, procedures, options.settings or ""))
-  local daemon = start("daemon", config, directory)
+  local daemon = start_harp("daemon", config, directory)
   daemon.pin, daemon.certificate = pin, certificate
   return daemon
 end
@@ -213,7 +231,7 @@ function harness.dispatcher(options)
     hosts = { %s }
     %s]]):format(options.listen or "127.0.0.1:0", directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
     options.settings or ""))
-  return start("dispatcher", config, directory, options.before)
+  return start_harp("dispatcher", config, directory, options.before)
 end
 
 -- ---- raw lines ----
