@@ -2,6 +2,7 @@
 #include "net/endpoint.h"
 
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/memory.h"
 #include "bindings/harp.h"
 #include "host/failure.h"
+#include "net/pin.h"
 
 #define ENDPOINT "harp.endpoint"
 
@@ -23,81 +25,129 @@ static int endpoint_collect(lua_State *L)
     return 0;
 }
 
-/* What is connected to, and how it is verified. Never a secret. */
+static const char *trust_name(const struct endpoint *endpoint)
+{
+    static const char *const names[] = {
+        [TRUST_SYSTEM] = "by the system's authorities",
+        [TRUST_AUTHORITY] = "by its own authority",
+        [TRUST_PIN] = "pinned",
+        [TRUST_FIRST_USE] = "known host",
+        [TRUST_ANYONE] = "not verified",
+    };
+
+    return names[endpoint_trust(endpoint)];
+}
+
+/* "web01:4306 (TLS, pinned, legacy, via …)". Never a secret. */
 static int endpoint_to_string(lua_State *L)
 {
     const struct endpoint *endpoint = endpoint_check(L, 1);
+    const char *via = endpoint->proxy.address;
     char *name = endpoint_name(endpoint);
 
-    lua_pushfstring(L, "%s%s", name,
-                    !endpoint->tls ? ""
-                    : endpoint->insecure ? " (TLS, not verified)"
-                    : endpoint->pin ? " (TLS, pinned)"
-                    : endpoint->ca_file ? " (TLS, by its own authority)"
-                    : " (TLS)");
+    lua_pushstring(L, name);
     free(name);
+    if (endpoint->tls)
+        lua_pushfstring(L, " (TLS, %s%s%s%s)", trust_name(endpoint),
+                        endpoint->legacy ? ", legacy" : "",
+                        via ? ", via " : "", via ? via : "");
+    else
+        lua_pushfstring(L, via ? " (via %s)" : "", via);
+    lua_concat(L, 2);
     return 1;
 }
 
-/* [-0, +0, v] the string field of the table at 2, copied; or NULL. */
+/* is_pin(string) → boolean */
+static int is_pin(lua_State *L)
+{
+    lua_pushboolean(L, pin_is_valid(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+/* [-0, +0, v] fields of the table at 2; strings are copied, or NULL. */
 static char *field_string(lua_State *L, const char *name)
 {
     char *copy = NULL;
 
-    if (lua_getfield(L, 2, name) == LUA_TSTRING)
-        copy = memory_string(lua_tostring(L, -1));
-    else if (!lua_isnil(L, -1))
-        luaL_error(L, "%s must be a string, not a %s", name,
-                   luaL_typename(L, -1));
+    if (lua_getfield(L, 2, name) != LUA_TNIL)
+        copy = memory_string(luaL_checkstring(L, -1));
     lua_pop(L, 1);
     return copy;
 }
 
-static int field_boolean(lua_State *L, const char *name, int otherwise)
+static bool field_boolean(lua_State *L, const char *name)
 {
-    int boolean = lua_getfield(L, 2, name) == LUA_TNIL
-                ? otherwise : lua_toboolean(L, -1);
+    bool boolean;
 
+    lua_getfield(L, 2, name);
+    boolean = lua_toboolean(L, -1);
     lua_pop(L, 1);
     return boolean;
 }
 
-static double field_number(lua_State *L, const char *name, double otherwise)
+static double field_number(lua_State *L, const char *name)
 {
-    double number = otherwise;
+    double number;
 
-    if (lua_getfield(L, 2, name) != LUA_TNIL) {
-        if (!lua_isnumber(L, -1) || lua_tonumber(L, -1) <= 0)
-            luaL_error(L, "%s must be a number above 0", name);
-        number = lua_tonumber(L, -1);
-    }
+    lua_getfield(L, 2, name);
+    number = luaL_optnumber(L, -1, 0);
     lua_pop(L, 1);
     return number;
 }
 
+static void read_trust(lua_State *L, struct endpoint *endpoint)
+{
+    endpoint->tls = field_boolean(L, "tls");
+    endpoint->legacy = field_boolean(L, "legacy");
+    endpoint->ca_file = field_string(L, "ca_file");
+    endpoint->pin = field_string(L, "pin");
+    endpoint->first_use = field_boolean(L, "first_use");
+    endpoint->known_hosts = field_string(L, "known_hosts");
+    endpoint->insecure = field_boolean(L, "insecure");
+    endpoint->cert_file = field_string(L, "cert_file");
+    endpoint->key_file = field_string(L, "key_file");
+}
+
+/* [-0, +0, v] */
+static int read_proxy(lua_State *L, struct endpoint *endpoint,
+                      struct harp_error *error)
+{
+    int status = 0;
+
+    if (lua_getfield(L, 2, "proxy") != LUA_TNIL)
+        status = proxy_parse(&endpoint->proxy, luaL_checkstring(L, -1),
+                             error);
+    lua_pop(L, 1);
+    if (status == 0 && endpoint->proxy.address && endpoint->path)
+        status = error_set(error, USAGE_ERROR, "bad_address",
+                           "a unix socket is not behind a proxy");
+    return status;
+}
+
 /*
- * endpoint(address, {port = n, tls = boolean, ca_file = string, pin = string,
- * verify = boolean, connect_timeout = seconds}) → endpoint. `port` is for an
- * address that has none.
+ * endpoint(address, {port=, tls=, …}) → endpoint: the fields of struct
+ * endpoint, checked in scripts/harp/endpoint.lua. `port` is for an address
+ * that has none; `proxy` is a URL.
  */
 static int endpoint_new(lua_State *L)
 {
-    const char *address = luaL_checkstring(L, 1);
+    size_t length;
+    const char *address = luaL_checklstring(L, 1, &length);
     struct endpoint *endpoint;
     struct harp_error error;
 
     luaL_checktype(L, 2, LUA_TTABLE);
+    if (strlen(address) != length)
+        return luaL_error(L, "bad address: it has a NUL character");
     endpoint = lua_newuserdatauv(L, sizeof *endpoint, 0);
     memset(endpoint, 0, sizeof *endpoint);
     luaL_setmetatable(L, ENDPOINT);
-    if (endpoint_parse(endpoint, address, (int)field_number(L, "port", 0),
-                       &error) != 0)
+    if (endpoint_parse(endpoint, address, (int)field_number(L, "port"),
+                       &error) != 0
+        || read_proxy(L, endpoint, &error) != 0)
         return failure_raise(L, &error);
-    endpoint->tls = field_boolean(L, "tls", 0);
-    endpoint->insecure = !field_boolean(L, "verify", 1);
-    endpoint->ca_file = field_string(L, "ca_file");
-    endpoint->pin = field_string(L, "pin");
-    endpoint->connect_timeout = field_number(L, "connect_timeout", 0);
+    read_trust(L, endpoint);
+    endpoint->connect_timeout = field_number(L, "connect_timeout");
     return 1;
 }
 
@@ -111,4 +161,6 @@ void endpoint_open(lua_State *L)
     lua_pop(L, 1);
     lua_pushcfunction(L, endpoint_new);
     lua_setfield(L, -2, "endpoint");
+    lua_pushcfunction(L, is_pin);
+    lua_setfield(L, -2, "is_pin");
 }

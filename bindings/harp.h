@@ -21,7 +21,7 @@ __attribute__((visibility("default"))) int luaopen_harp(lua_State *L);
 
 /* [-0, +0, m] each adds its functions to the table on top of the stack. */
 void json_open(lua_State *L);           /* encode decode array named null */
-void endpoint_open(lua_State *L);       /* endpoint */
+void endpoint_open(lua_State *L);       /* endpoint is_pin */
 void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */

@@ -39,7 +39,7 @@ static struct {
     struct server keeper;       /* removes it */
     char *user;
     char *password;
-    char pin[64];
+    char pin[PIN_SIZE];
     struct server daemon;
     struct server dispatcher;
 } stack;

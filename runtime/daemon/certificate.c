@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "daemon/openssl.h"
+#include "net/openssl.h"
 
 #define LIFETIME (3650L * 24 * 3600)    /* seconds */
 
@@ -127,27 +127,17 @@ static X509 *read_certificate(const char *path)
     return certificate;
 }
 
-int certificate_pin(const char *certificate_path, char pin[64],
+int certificate_pin(const char *certificate_path, char pin[PIN_SIZE],
                     struct harp_error *error)
 {
-    unsigned char hash[EVP_MAX_MD_SIZE], *der = NULL;
-    unsigned int length = 0;
     X509 *certificate;
-    int size;
+    bool told;
 
     if (openssl_load(error) != 0)
         return -1;
     errno = 0;
     certificate = read_certificate(certificate_path);
-    if (!certificate)
-        return failed(error, "read the certificate", certificate_path);
-    size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    told = certificate && pin_of_certificate(certificate, pin);
     X509_free(certificate);
-    if (size < 0)
-        return failed(error, "read the certificate", certificate_path);
-    EVP_Digest(der, (size_t)size, hash, &length, EVP_sha256(), NULL);
-    OPENSSL_free(der);
-    memcpy(pin, "sha256//", 9);
-    EVP_EncodeBlock((unsigned char *)pin + 8, hash, (int)length);
-    return 0;
+    return told ? 0 : failed(error, "read the certificate", certificate_path);
 }

@@ -2,6 +2,8 @@
 #ifndef HARP_DAEMON_CERTIFICATE_H
 #define HARP_DAEMON_CERTIFICATE_H
 
+#include "net/pin.h"
+
 struct harp_error;
 
 /*
@@ -11,11 +13,7 @@ struct harp_error;
 int certificate_create(const char *certificate_path, const char *key_path,
                        const char *name, struct harp_error *error);
 
-/*
- * "sha256//" and the base64 of the SHA-256 of the public key
- * (SubjectPublicKeyInfo), as `pin` options and libcurl have it.
- */
-int certificate_pin(const char *certificate_path, char pin[64],
+int certificate_pin(const char *certificate_path, char pin[PIN_SIZE],
                     struct harp_error *error);
 
 #endif

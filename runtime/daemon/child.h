@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "daemon/openssl.h"
+#include "net/openssl.h"
 
 struct procedures;
 struct users;

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/child.h"
-#include "daemon/openssl.h"
+#include "net/openssl.h"
 #include "daemon/procedures.h"
 #include "daemon/users.h"
 #include "host/config.h"

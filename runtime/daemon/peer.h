@@ -6,7 +6,7 @@
 #define HARP_DAEMON_PEER_H
 
 #include "base/buffer.h"
-#include "daemon/openssl.h"
+#include "net/openssl.h"
 
 struct harp_error;
 struct peer;

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "daemon/openssl.h"
+#include "net/openssl.h"
 
 struct user {
     char *name;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "net/dial.h"
 #include "net/endpoint.h"
 #include "net/net.h"
 #include "wire/line.h"
@@ -14,7 +15,6 @@
 #define READ_SIZE 16384
 #define READ_AHEAD 262144       /* bytes kept for an owner that is slow */
 #define OUTPUT_KEPT 4096        /* bytes of room that stay when all is sent */
-#define CONNECT_TIMEOUT 10.0    /* seconds */
 
 enum connection_state { CONNECTING, OPEN, ENDED };
 
@@ -27,6 +27,7 @@ struct connection {
     bool again;                 /* look at the next turn, whatever it says */
     int socket;
     struct endpoint endpoint;
+    struct dial dial;           /* of its connect */
     enum connection_state state;
     struct line_reader input;
     struct buffer output;
@@ -34,69 +35,41 @@ struct connection {
     size_t output_start;        /* what is before it has left */
     uint64_t sent;              /* bytes that have left, in all */
     struct harp_error error;    /* why it ended */
-    char reason[CURL_ERROR_SIZE];
     void (*notify)(void *owner);
     void *owner;
 };
 
 /* ---- how it ends ---- */
 
-static void end(struct connection *connection, const char *type,
-                const char *reason)
+/* `error` is set. */
+static void end(struct connection *connection)
 {
-    char *name = endpoint_name(&connection->endpoint);
-
     connection->state = ENDED;
-    error_set(&connection->error, COMMUNICATION_ERROR, type, "%s: %s", name,
-              reason);
-    free(name);
     if (connection->poll_made)
         uv_poll_stop(&connection->poll);
     buffer_free(&connection->output);
+}
+
+static void end_with(struct connection *connection, const char *type,
+                     const char *reason)
+{
+    char *name = endpoint_route(&connection->endpoint);
+
+    error_set(&connection->error, COMMUNICATION_ERROR, type, "%s: %s", name,
+              reason);
+    free(name);
+    end(connection);
 }
 
 static void end_errno(struct connection *connection, int number)
 {
     char type[32];
 
-    end(connection, error_name(number, type, sizeof type), strerror(number));
-}
-
-/* The types that the protocol has for what libcurl can meet. */
-static const struct {
-    CURLcode code;
-    const char *type;
-    const char *advice;
-} failures[] = {
-    { CURLE_COULDNT_RESOLVE_HOST, "nxdomain", "the name is not known" },
-    { CURLE_OPERATION_TIMEDOUT, "timeout", "connecting took too long" },
-    { CURLE_PEER_FAILED_VERIFICATION, "certificate", NULL },
-    { CURLE_SSL_PINNEDPUBKEYNOTMATCH, "certificate",
-      "the certificate's public key is not the pinned one" },
-    { CURLE_SSL_CACERT_BADFILE, "certificate",
-      "the file of certificate authorities cannot be read" },
-    { CURLE_SSL_CONNECT_ERROR, "tls", NULL },
-    { CURLE_URL_MALFORMAT, "bad_address", "not a host name" },
-};
-
-static void end_connect(struct connection *connection, CURLcode code)
-{
-    const char *reason = *connection->reason ? connection->reason
-                                             : curl_easy_strerror(code);
-    long number = 0;
-
-    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
-        if (failures[i].code != code)
-            continue;
-        end(connection, failures[i].type,
-            failures[i].advice ? failures[i].advice : reason);
-        return;
-    }
-    curl_easy_getinfo(connection->connect.easy, CURLINFO_OS_ERRNO, &number);
-    if (number)
-        end_errno(connection, (int)number);
+    if (dial_was_refused(&connection->dial, &connection->error))
+        end(connection);
     else
-        end(connection, "network_error", reason);
+        end_with(connection, error_name(number, type, sizeof type),
+                 strerror(number));
 }
 
 /* ---- bytes in and out: plain sockets directly, TLS through libcurl ---- */
@@ -159,7 +132,7 @@ static void receive_all(struct connection *connection)
             if (!connection->endpoint.tls && got < READ_SIZE)
                 return;         /* that was all; the poll tells of more */
         } else if (got == 0)
-            end(connection, "closed", "closed by the peer");
+            end_with(connection, "closed", "closed by the peer");
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
         else if (errno != EINTR)
@@ -243,75 +216,37 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 static void become_open(struct connection *connection)
 {
-    curl_socket_t socket;
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    int status;
 
     curl_easy_getinfo(connection->connect.easy, CURLINFO_ACTIVESOCKET,
                       &socket);
+    status = uv_poll_init(net_loop(connection->net), &connection->poll,
+                          socket);
+    if (status != 0) {
+        end_errno(connection, -status);
+        return;
+    }
     connection->socket = socket;
     connection->state = OPEN;
     connection->opened = uv_now(net_loop(connection->net));
-    uv_poll_init(net_loop(connection->net), &connection->poll, socket);
     connection->poll.data = connection;
     connection->poll_made = true;
     move_bytes(connection);
 }
 
-static void on_connected(struct net_connect *connect, CURLcode code)
+static void on_connected(struct net_connect *connect, CURLcode result)
 {
     struct connection *connection = (struct connection *)connect;
 
-    if (code == CURLE_OK)
+    if (dial_finish(&connection->dial, result, &connection->error) == 0) {
         become_open(connection);
-    else
-        end_connect(connection, code);
+    } else {
+        end(connection);
+        net_stop(connection->net, connect); /* a refused peer may go now */
+    }
     if (is_takeable(connection))
         connection->notify(connection->owner);
-}
-
-static void set_address(CURL *easy, const struct endpoint *endpoint)
-{
-    const char *scheme = endpoint->tls ? "https" : "http";
-    char *name = endpoint_name(endpoint);
-    char *url = endpoint->path ? memory_format("%s://localhost/", scheme)
-                               : memory_format("%s://%s/", scheme, name);
-
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, endpoint->path);
-    free(url);
-    free(name);
-}
-
-/* Verified unless asked otherwise; a pin stands in for the authorities. */
-static void set_trust(CURL *easy, const struct endpoint *endpoint)
-{
-    bool by_authority = !endpoint->insecure && !endpoint->pin;
-
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, by_authority ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, by_authority ? 2L : 0L);
-    if (endpoint->pin && !endpoint->insecure)
-        curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, endpoint->pin);
-    if (endpoint->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint->ca_file);
-}
-
-static void set_options(struct connection *connection)
-{
-    const struct endpoint *endpoint = &connection->endpoint;
-    CURL *easy = connection->connect.easy;
-    double timeout = endpoint->connect_timeout > 0 ? endpoint->connect_timeout
-                                                   : CONNECT_TIMEOUT;
-
-    set_address(easy, endpoint);
-    set_trust(easy, endpoint);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, connection->reason);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout * 1e3));
 }
 
 struct connection *connection_open(struct net *net,
@@ -324,9 +259,10 @@ struct connection *connection_open(struct net *net,
     connection->notify = notify;
     connection->owner = owner;
     endpoint_copy(&connection->endpoint, endpoint);
-    connection->connect.easy = net_easy(net);
     connection->connect.done = on_connected;
-    set_options(connection);
+    net_prepare(net, &connection->connect);
+    dial_prepare(&connection->dial, connection->connect.easy,
+                 &connection->endpoint);
     net_start(net, &connection->connect);
     return connection;
 }
@@ -422,7 +358,8 @@ void connection_close(struct connection *connection)
         return;
     if (connection->poll_made)
         uv_close((uv_handle_t *)&connection->poll, on_closed);
-    net_stop(connection->net, &connection->connect);
+    if (connection->connect.easy)
+        net_stop(connection->net, &connection->connect);
     if (!connection->poll_made)
         free_connection(connection);
 }

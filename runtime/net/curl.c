@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "net/openssl.h"
 
 #define FILE_NAME "libcurl.so.4"
 
@@ -35,9 +36,10 @@ int curl_load(void)
     static const char *const names[] = { CURL_FUNCTIONS(LIBRARY_NAME) };
     static bool loaded;
 
-    if (!loaded)
+    if (!loaded)                /* libcurl's TLS is OpenSSL's */
         loaded = library_load(FILE_NAME, names, sizeof names / sizeof *names,
-                              &curl_functions, &missing) == 0;
+                              &curl_functions, &missing) == 0
+            && openssl_load(&missing) == 0;
     if (loaded)
         return 0;
     curl_easy_setopt = no_setopt;

@@ -76,20 +76,47 @@ char *endpoint_name(const struct endpoint *endpoint)
                          endpoint->host, endpoint->port);
 }
 
+char *endpoint_route(const struct endpoint *endpoint)
+{
+    char *name = endpoint_name(endpoint), *route;
+
+    if (!endpoint->proxy.address)
+        return name;
+    route = memory_format("%s via %s", name, endpoint->proxy.address);
+    free(name);
+    return route;
+}
+
+enum trust endpoint_trust(const struct endpoint *endpoint)
+{
+    return endpoint->insecure ? TRUST_ANYONE
+         : endpoint->pin ? TRUST_PIN
+         : endpoint->first_use ? TRUST_FIRST_USE
+         : endpoint->ca_file ? TRUST_AUTHORITY : TRUST_SYSTEM;
+}
+
 void endpoint_copy(struct endpoint *copy, const struct endpoint *endpoint)
 {
     *copy = *endpoint;
     copy->host = memory_string(endpoint->host);
     copy->path = memory_string(endpoint->path);
+    proxy_copy(&copy->proxy, &endpoint->proxy);
     copy->ca_file = memory_string(endpoint->ca_file);
     copy->pin = memory_string(endpoint->pin);
+    copy->known_hosts = memory_string(endpoint->known_hosts);
+    copy->cert_file = memory_string(endpoint->cert_file);
+    copy->key_file = memory_string(endpoint->key_file);
 }
 
 void endpoint_free(struct endpoint *endpoint)
 {
     free(endpoint->host);
     free(endpoint->path);
+    proxy_free(&endpoint->proxy);
     free(endpoint->ca_file);
     free(endpoint->pin);
+    free(endpoint->known_hosts);
+    free(endpoint->cert_file);
+    free(endpoint->key_file);
     *endpoint = (struct endpoint){ 0 };
 }

@@ -153,10 +153,23 @@ uv_loop_t *net_loop(const struct net *net)
     return net->loop;
 }
 
-CURL *net_easy(struct net *net)
+/*
+ * A multi handle keeps the connections of its easy handles in one cache, and
+ * closes those that it takes for dead or for unused too long: ours may be
+ * both in its eyes, since it does not see their use. In a cache of its own
+ * nothing ever looks at a connection.
+ */
+static void keep_apart(struct net_connect *connect)
+{
+    connect->share = curl_share_init();
+    curl_share_setopt(connect->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+    curl_easy_setopt(connect->easy, CURLOPT_SHARE, connect->share);
+}
+
+void net_prepare(struct net *net, struct net_connect *connect)
 {
     if (curl_load() != 0)
-        return NULL;
+        return;
     if (!net->multi) {
         curl_global_init(CURL_GLOBAL_DEFAULT);
         net->multi = curl_multi_init();
@@ -165,7 +178,8 @@ CURL *net_easy(struct net *net)
         curl_multi_setopt(net->multi, CURLMOPT_TIMERFUNCTION, set_timer);
         curl_multi_setopt(net->multi, CURLMOPT_TIMERDATA, net);
     }
-    return curl_easy_init();
+    connect->easy = curl_easy_init();
+    keep_apart(connect);
 }
 
 void net_start(struct net *net, struct net_connect *connect)
@@ -188,5 +202,6 @@ void net_stop(struct net *net, struct net_connect *connect)
     }
     curl_multi_remove_handle(net->multi, connect->easy);
     curl_easy_cleanup(connect->easy);
+    curl_share_cleanup(connect->share);
     connect->easy = NULL;
 }

@@ -15,6 +15,7 @@ struct net;
 /* A connect under way, embedded in what it is for. */
 struct net_connect {
     CURL *easy;
+    CURLSH *share;              /* the one connection that libcurl may see */
     void (*done)(struct net_connect *connect, CURLcode result);
     struct net_connect *next;   /* of those that failed at once */
 };
@@ -28,12 +29,12 @@ void net_free(struct net *net);
 uv_loop_t *net_loop(const struct net *net);
 
 /*
- * An easy handle to be set up for a connect, then started. The connection
- * lasts until net_stop, which frees the handle too. `done` is called from
- * the loop. The handle is NULL when libcurl is not there; the connect then
- * fails as any other.
+ * Makes the easy handle, to be set up for a connect and then started. The
+ * connection lasts until net_stop, which frees the handle too. `done` is
+ * called from the loop. The handle is NULL when libcurl is not there; the
+ * connect then fails as any other.
  */
-CURL *net_easy(struct net *net);
+void net_prepare(struct net *net, struct net_connect *connect);
 void net_start(struct net *net, struct net_connect *connect);
 void net_stop(struct net *net, struct net_connect *connect);
 

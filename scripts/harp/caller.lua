@@ -3,16 +3,19 @@
 --     harp.caller()                   $HARP_CALLER, else the local stack if one
 --                                     was started, else localhost:3502
 --     harp.caller("host[:port]")      also "[v6]:port", "unix:/path"
---     harp.caller{host = …, port = …, tls = true, ca_file = …, pin = …}
+--     harp.caller{host = …, port = …, tls = true, …}
 --
--- Options, in seconds, 0 for no limit: connect_timeout (10), reply_timeout (60:
--- to what is answered at once), idle_timeout (300: of silence, after which a
--- wait makes sure that the dispatcher is still there), retry_for (30: how long
--- to try again while it cannot be reached; 0 not at all).
+-- The options are those of harp.endpoint; plain unless `tls` is true or
+-- "legacy". Besides, in seconds, 0 for no limit: reply_timeout (60: to what is
+-- answered at once), idle_timeout (300: of silence, after which a wait makes
+-- sure that the dispatcher is still there), retry_for (30: how long to try
+-- again while it cannot be reached; 0 not at all).
 --
--- The local stack answers for "localhost" too, unless a port is given.
+-- The local stack answers for "localhost" too, unless a port is given, and is
+-- what it is whatever the other options say.
 
 local core = require "harp.core"
+local endpoint = require "harp.endpoint"
 local host = require "harp.host"
 local job = require "harp.job"
 local link = require "harp.link"
@@ -25,35 +28,26 @@ local Caller = { __name = "harp.caller" }
 local methods = {}
 local private = setmetatable({}, { __mode = "k" })
 
-local OPTIONS = {
-  host = true, port = true, tls = true, ca_file = true, pin = true, verify = true, connect_timeout = true,
-  reply_timeout = true, idle_timeout = true, retry_for = true,
-}
+local OWN_OPTIONS = { reply_timeout = true, idle_timeout = true, retry_for = true }
 
-local function find(address)
+-- Where it is, and whether that is the local stack.
+local function find(options)
+  if options.port then return options.host or "localhost" end
   local stack = core.local_stack()
-  if address == nil then
-    address = os.getenv "HARP_CALLER" or stack and stack.caller or "localhost"
-  end
-  if stack and address == "localhost" then return stack.caller end
+  local address = options.host or os.getenv "HARP_CALLER" or stack and stack.caller or "localhost"
+  if stack and (address == "localhost" or address == stack.caller) then return stack.caller, true end
   return address
 end
 
-local function endpoint(address)
-  local options = {}
-  if type(address) == "table" then
-    value.check_options(address, OPTIONS, "harp.caller")
-    for name, v in pairs(address) do options[name] = v end
-    address = options.host
-    if options.port then
-      options.port = math.tointeger(options.port) or error("port must be an integer", 3)
-      return core.endpoint(address or "localhost", options)
-    end
-  elseif address ~= nil and type(address) ~= "string" then
-    error("harp.caller takes an address or a table, not a " .. type(address), 3)
+local function open(options)
+  if options == nil or type(options) == "string" then options = { host = options } end
+  if type(options) ~= "table" then
+    error("harp.caller takes an address or a table, not a " .. type(options), 3)
   end
-  options.port = PORT
-  return core.endpoint(find(address), options)
+  local complaint = endpoint.complaint(options, OWN_OPTIONS)
+  if complaint then error("harp.caller" .. complaint, 3) end
+  local address, is_local = find(options)
+  return link.new(endpoint.new(address, is_local and {} or options, PORT), options)
 end
 
 --- A host of that name, with options: queue, concurrency, timeout,
@@ -142,6 +136,6 @@ end
 
 return function(address)
   local caller = setmetatable({}, Caller)
-  private[caller] = link.new(endpoint(address), type(address) == "table" and address or {})
+  private[caller] = open(address)
   return caller
 end

@@ -4,13 +4,14 @@
 --     server.current_time()                  the value; errors are raised
 --     for msg in server.logs(10) do … end    the packets, then a harp.Result
 --
--- Options: host ("host[:port]", default localhost), port (default 4306), user
--- (default $HARP_USER), password (default $HARP_PASSWORD) or password_file;
--- ca_file, pin = "sha256//…", verify = false, connect_timeout (seconds).
--- Without ca_file or pin the system's authorities are asked. The local stack,
--- if one was started, answers for "localhost" unless a port is given.
+-- Options: user (default $HARP_USER), password (default $HARP_PASSWORD) or
+-- password_file, and those of harp.endpoint: host (default localhost), port
+-- (default 4306), and how the daemon is trusted. It always speaks TLS; `tls` is
+-- true or "legacy". The local stack, if one was started, answers for
+-- "localhost" unless a port is given, whatever the other options say.
 
 local core = require "harp.core"
+local endpoint = require "harp.endpoint"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
@@ -19,10 +20,7 @@ local PORT = 4306
 local Server = { __name = "harp.server" }
 local private = setmetatable({}, { __mode = "k" })
 
-local OPTIONS = {
-  host = true, port = true, user = true, password = true, password_file = true,
-  ca_file = true, pin = true, verify = true, connect_timeout = true,
-}
+local OWN = { user = true, password = true, password_file = true }
 
 local function read_password(path)
   local file, reason = io.open(path)
@@ -44,30 +42,31 @@ local function credentials(options, stack)
   return user, password
 end
 
+-- All options, with TLS as it must be.
+local function check(options)
+  local all = { tls = true }
+  for name, v in pairs(options) do all[name] = v end
+  local complaint = endpoint.complaint(all, OWN)
+  if not all.tls then complaint = ": a daemon speaks nothing but TLS" end
+  if complaint then error("harp.server" .. complaint, 4) end
+  return all
+end
+
 local function open(options)
-  value.check_options(options, OPTIONS, "harp.server")
+  options = check(options)
   local address = options.host or "localhost"
   local stack = address == "localhost" and not options.port and core.local_stack() or nil
   local user, password = credentials(options, stack)
-  return {
-    user = user,
-    password = password,
-    endpoint = core.endpoint(stack and stack.server or address, {
-      tls = true,
-      port = options.port or PORT,
-      ca_file = options.ca_file,
-      pin = options.pin or stack and stack.pin,
-      verify = options.verify,
-      connect_timeout = options.connect_timeout,
-    }),
-  }
+  if stack then address, options = stack.server, { tls = true, pin = stack.pin } end
+  return { user = user, password = password, endpoint = endpoint.new(address, options, PORT) }
 end
 
 local KINDS = { exception = "RemoteException", error = "RemoteError" }
 
--- One answer; what is neither packet nor result is raised.
+-- One answer; what is neither packet nor result is the end, and raised.
 local function take(exchange)
   local kind, data = exchange:take()
+  if kind == nil or KINDS[kind] then exchange:close() end
   if kind == nil then error(data, 0) end
   if KINDS[kind] then error(value.remote_error(KINDS[kind], data), 0) end
   return kind, data

@@ -2,8 +2,8 @@
 --
 --     harp --local scripts/recipes/daemon.lua
 --
--- Elsewhere: set HARP_USER and HARP_PASSWORD, and give the daemon's name and
--- what its certificate is checked by (ca_file, or the pin of its key).
+-- Elsewhere: set HARP_USER and HARP_PASSWORD, and give the daemon's name. Its
+-- key is remembered at the first contact; ca_file or pin know it before that.
 
 local harp = require "harp"
 

@@ -90,20 +90,21 @@ local function launch(server)
   return server
 end
 
--- `before`: shell commands for the process that becomes the server.
-local function start(command, config, directory, before)
+-- `line`: the command line; `before`: shell commands for the process that
+-- becomes the server.
+local function start(command, line, directory, before, class)
   return launch(setmetatable({
-    command = command, config = config, directory = directory, before = before,
-    line = ("%s %s --config %s"):format(harness.program, command, config),
-  }, Server))
+    command = command, line = line, directory = directory, before = before,
+  }, class or Server))
+end
+
+local function start_harp(command, config, directory, before)
+  return start(command, ("%s %s --config %s"):format(harness.program, command, config), directory, before)
 end
 
 -- A script of this folder as a server.
 local function start_script(name, directory, options, class)
-  return launch(setmetatable({
-    command = name, directory = directory,
-    line = ("lua5.4 spec/support/%s.lua %s"):format(name, words.format(options)),
-  }, class or Server))
+  return start(name, ("lua5.4 spec/support/%s.lua %s"):format(name, words.format(options)), directory, nil, class)
 end
 
 --- Sends a signal (default TERM) and waits for the end: the exit status, or
@@ -120,6 +121,20 @@ end
 
 --- Starts it again with the same configuration (and so the same files).
 function Server:restart() launch(self) end
+
+--- Starts spec/support/NAME.lua, a peer that stands in for another; what its
+-- settings are is said there. Strings, numbers and tables of them.
+function harness.peer(name, settings)
+  local function write(v)
+    if type(v) ~= "table" then return ("%q"):format(v) end
+    local text = {}
+    for key, field in pairs(v) do text[#text + 1] = ("[%q]=%s"):format(key, write(field)) end
+    return "{" .. table.concat(text, ",") .. "}"
+  end
+  local directory = harness.directory()
+  local file = harness.write(directory .. "/settings.lua", "return " .. write(settings))
+  return start(name, ("lua5.4 spec/support/%s.lua %s"):format(name, file), directory)
+end
 
 function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
@@ -196,7 +211,7 @@ function harness.daemon(options)
     procedures = { %q }
     users = { tester = "secret" }
     %s]]):format(certificate, key, procedures, options.settings or ""))
-  local daemon = start("daemon", config, directory)
+  local daemon = start_harp("daemon", config, directory)
   daemon.pin, daemon.certificate = pin, certificate
   return daemon
 end
@@ -223,7 +238,7 @@ function harness.dispatcher(options)
     hosts = { %s }
     %s]]):format(options.listen or "127.0.0.1:0", directory .. "/dispatcher.db", table.concat(hosts, ",\n"),
     options.settings or ""))
-  return start("dispatcher", config, directory, options.before)
+  return start_harp("dispatcher", config, directory, options.before)
 end
 
 -- ---- stock look-alikes, and a network that does harm ----

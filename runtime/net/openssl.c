@@ -1,4 +1,4 @@
-#include "daemon/openssl.h"
+#include "net/openssl.h"
 
 #include <stdbool.h>
 

@@ -2,8 +2,8 @@
  * OpenSSL, loaded where TLS or a certificate begins: it takes nearly as long
  * to load as lua5.4 takes to start and end, and scripts do without it.
  */
-#ifndef HARP_DAEMON_OPENSSL_H
-#define HARP_DAEMON_OPENSSL_H
+#ifndef HARP_NET_OPENSSL_H
+#define HARP_NET_OPENSSL_H
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -21,18 +21,23 @@
     each(EVP_Digest) each(EVP_EncodeBlock) each(EVP_PKEY_Q_keygen) \
     each(EVP_PKEY_free) each(EVP_sha256) each(PEM_read_X509) \
     each(PEM_write_PrivateKey) each(PEM_write_X509) each(RAND_bytes) \
-    each(SHA256) each(SSL_CTX_ctrl) each(SSL_CTX_free) each(SSL_CTX_new) \
-    each(SSL_CTX_use_PrivateKey_file) \
-    each(SSL_CTX_use_certificate_chain_file) each(SSL_accept) each(SSL_free) \
+    each(SHA256) each(SSL_CTX_ctrl) each(SSL_CTX_free) \
+    each(SSL_CTX_get_ex_data) each(SSL_CTX_new) \
+    each(SSL_CTX_set_cert_verify_callback) each(SSL_CTX_set_ex_data) \
+    each(SSL_CTX_set_info_callback) each(SSL_CTX_use_PrivateKey_file) \
+    each(SSL_CTX_use_certificate_chain_file) each(SSL_accept) \
+    each(SSL_alert_desc_string_long) each(SSL_free) each(SSL_get_SSL_CTX) \
     each(SSL_get_error) each(SSL_is_init_finished) each(SSL_new) \
     each(SSL_read) each(SSL_set_fd) each(SSL_shutdown) each(SSL_write) \
     each(TLS_server_method) each(X509V3_EXT_conf_nid) each(X509V3_set_ctx) \
     each(X509_EXTENSION_free) each(X509_NAME_add_entry_by_txt) \
+    each(X509_STORE_CTX_get0_cert) each(X509_STORE_CTX_set_error) \
     each(X509_add_ext) each(X509_free) each(X509_get_X509_PUBKEY) \
     each(X509_get_serialNumber) each(X509_get_subject_name) \
     each(X509_getm_notAfter) each(X509_getm_notBefore) each(X509_gmtime_adj) \
     each(X509_new) each(X509_set_issuer_name) each(X509_set_pubkey) \
-    each(X509_set_version) each(X509_sign) each(i2d_X509_PUBKEY)
+    each(X509_set_version) each(X509_sign) \
+    each(X509_verify_cert_error_string) each(i2d_X509_PUBKEY)
 
 extern struct openssl_functions {
     OPENSSL_FUNCTIONS(LIBRARY_MEMBER)
@@ -59,13 +64,20 @@ int openssl_load(struct harp_error *error);
 #define SHA256 openssl_functions.SHA256
 #define SSL_CTX_ctrl openssl_functions.SSL_CTX_ctrl
 #define SSL_CTX_free openssl_functions.SSL_CTX_free
+#define SSL_CTX_get_ex_data openssl_functions.SSL_CTX_get_ex_data
 #define SSL_CTX_new openssl_functions.SSL_CTX_new
+#define SSL_CTX_set_cert_verify_callback \
+    openssl_functions.SSL_CTX_set_cert_verify_callback
+#define SSL_CTX_set_ex_data openssl_functions.SSL_CTX_set_ex_data
+#define SSL_CTX_set_info_callback openssl_functions.SSL_CTX_set_info_callback
 #define SSL_CTX_use_PrivateKey_file \
     openssl_functions.SSL_CTX_use_PrivateKey_file
 #define SSL_CTX_use_certificate_chain_file \
     openssl_functions.SSL_CTX_use_certificate_chain_file
 #define SSL_accept openssl_functions.SSL_accept
+#define SSL_alert_desc_string_long openssl_functions.SSL_alert_desc_string_long
 #define SSL_free openssl_functions.SSL_free
+#define SSL_get_SSL_CTX openssl_functions.SSL_get_SSL_CTX
 #define SSL_get_error openssl_functions.SSL_get_error
 #define SSL_is_init_finished openssl_functions.SSL_is_init_finished
 #define SSL_new openssl_functions.SSL_new
@@ -78,6 +90,8 @@ int openssl_load(struct harp_error *error);
 #define X509V3_set_ctx openssl_functions.X509V3_set_ctx
 #define X509_EXTENSION_free openssl_functions.X509_EXTENSION_free
 #define X509_NAME_add_entry_by_txt openssl_functions.X509_NAME_add_entry_by_txt
+#define X509_STORE_CTX_get0_cert openssl_functions.X509_STORE_CTX_get0_cert
+#define X509_STORE_CTX_set_error openssl_functions.X509_STORE_CTX_set_error
 #define X509_add_ext openssl_functions.X509_add_ext
 #define X509_free openssl_functions.X509_free
 #define X509_get_X509_PUBKEY openssl_functions.X509_get_X509_PUBKEY
@@ -91,6 +105,8 @@ int openssl_load(struct harp_error *error);
 #define X509_set_pubkey openssl_functions.X509_set_pubkey
 #define X509_set_version openssl_functions.X509_set_version
 #define X509_sign openssl_functions.X509_sign
+#define X509_verify_cert_error_string \
+    openssl_functions.X509_verify_cert_error_string
 #define i2d_X509_PUBKEY openssl_functions.i2d_X509_PUBKEY
 
 #endif
