@@ -104,19 +104,28 @@ static bool is_name(struct text name, const char *wanted)
         && strncasecmp(name.data, wanted, name.length) == 0;
 }
 
-/* 1 known by this key, 0 not known at all, -1 refused. */
-static int look_up(const struct search *search, struct text rest)
+static bool is_whole(struct text lines)
 {
+    return !lines.length || lines.data[lines.length - 1] == '\n';
+}
+
+/*
+ * 1 known by this key, 0 not known at all, -1 refused. Without the lock the
+ * last line may be one that another process is still writing.
+ */
+static int look_up(const struct search *search, struct text lines, bool locked)
+{
+    bool partial = !locked && !is_whole(lines);
     size_t number = 0, other = 0;
 
-    while (rest.length) {
-        struct text line = next_line(&rest), name, pin;
+    while (lines.length) {
+        struct text line = next_line(&lines), name, pin;
 
         number++;
         if (!line.length || *line.data == '#')
             continue;
         if (!split(line, &name, &pin))
-            return refuse_line(search, number);
+            return partial && !lines.length ? 0 : refuse_line(search, number);
         if (!is_name(name, search->name))
             continue;
         if (text_is(pin, search->pin))
@@ -158,7 +167,7 @@ static int find(const struct search *search)
         return errno == ENOENT ? 0
              : refuse_file(search, "read", strerror(errno));
     found = read_all(fd, &text) == 0
-          ? look_up(search, buffer_text(&text))
+          ? look_up(search, buffer_text(&text), false)
           : refuse_file(search, "read", strerror(errno));
     buffer_free(&text);
     close(fd);
@@ -202,7 +211,7 @@ static int write_whole(int fd, struct text bytes, size_t size_before)
 
 static int append(int fd, const struct search *search, struct text before)
 {
-    bool inside = before.length && before.data[before.length - 1] != '\n';
+    bool inside = !is_whole(before);
     struct buffer line = { 0 };
     int status = 0;
 
@@ -227,7 +236,7 @@ static int add_locked(int fd, const struct search *search)
     if (lock(fd) != 0 || read_all(fd, &text) != 0) {
         found = refuse_file(search, "written", strerror(errno));
     } else {
-        found = look_up(search, buffer_text(&text));
+        found = look_up(search, buffer_text(&text), true);
         if (found == 0)
             found = append(fd, search, buffer_text(&text));
     }
@@ -248,30 +257,42 @@ static int add(const struct search *search)
 
 /* ---- where the file is ---- */
 
+#define IN_HOME ".local/state/harp/known_hosts"
+
+static const char *home_directory(void)
+{
+    const char *home = getenv("HOME");
+    const struct passwd *user;
+
+    if (home && *home == '/')
+        return home;
+    user = getpwuid(getuid());
+    return user ? user->pw_dir : NULL;
+}
+
 /* NULL when there is no home. */
 static char *own_path(void)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *state = getenv("XDG_STATE_HOME"), *home;
 
     if (state && *state == '/')
         return memory_format("%s/harp/known_hosts", state);
-    if (!home || *home != '/') {
-        const struct passwd *user = getpwuid(getuid());
-
-        home = user ? user->pw_dir : NULL;
-    }
-    return home ? memory_format("%s/.local/state/harp/known_hosts", home)
-                : NULL;
+    home = home_directory();
+    return home ? memory_format("%s/" IN_HOME, home) : NULL;
 }
 
-/* What fails here is told by opening the file. */
-static void make_directories(char *path)
+static int make_directories(char *path)
 {
     for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        int status;
+
         *at = '\0';
-        mkdir(path, 0700);
+        status = mkdir(path, 0700);
         *at = '/';
+        if (status != 0 && errno != EEXIST)
+            return -1;
     }
+    return 0;
 }
 
 /* Host names have no case. */
@@ -284,24 +305,35 @@ static char *name_of(const struct endpoint *endpoint)
     return name;
 }
 
+/* The user's own file is made with all that leads to it. */
+static int find_or_add(const struct search *search, bool own)
+{
+    int found = find(search);
+
+    if (found != 0)
+        return found;
+    if (own && make_directories(search->path) != 0)
+        return refuse_file(search, "written", strerror(errno));
+    return add(search);
+}
+
 int known_hosts_check(const struct endpoint *endpoint, const char *pin,
                       struct harp_error *error)
 {
-    struct search search = { .pin = pin, .error = error };
+    bool own = !endpoint->known_hosts;
+    struct search search = {
+        .path = own ? own_path() : memory_string(endpoint->known_hosts),
+        .name = name_of(endpoint),
+        .pin = pin,
+        .error = error,
+    };
     int found;
 
-    search.path = endpoint->known_hosts ? memory_string(endpoint->known_hosts)
-                                        : own_path();
-    if (!search.path) {
-        search.path = memory_string("~");
-        found = refuse_file(&search, "read", "there is no home directory");
+    if (search.path) {
+        found = find_or_add(&search, own);
     } else {
-        search.name = name_of(endpoint);
-        found = find(&search);
-        if (found == 0 && !endpoint->known_hosts)
-            make_directories(search.path);
-        if (found == 0)
-            found = add(&search);
+        search.path = memory_string("~/" IN_HOME);
+        found = refuse_file(&search, "read", "there is no home directory");
     }
     free(search.path);
     free(search.name);
