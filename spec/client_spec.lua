@@ -94,6 +94,18 @@ describe("the client", function()
       assert.truthy(raised(function() host.timeout = 5 end):find "no field")
     end)
 
+    it("says so when a call is too long, and leaves the others alone", function()
+      harp.run(function()
+        local waiting = harp.spawn(function() return host.sleep(0.3):get() end)
+        harp.sleep(0.1)
+        local failure = raised(host.sum, ("x"):rep(1100000))
+        assert.same({ "RemoteError", "invalid_request" }, { failure.kind, failure.type })
+        assert.truthy(failure.message:find "longer than 1 MiB")
+        assert.equal("slept", waiting:join())
+        assert.equal(1048000, #host.text(1048000):get())
+      end)
+    end)
+
     it("says what in an argument cannot be sent", function()
       local failure = raised(host.sum, { x = { print } })
       assert.is_true(harp.is_error(failure, "UsageError"))
@@ -318,6 +330,29 @@ describe("the client", function()
         verify = false }
       assert.equal(5, unverified.sum(2, 3))
       assert.truthy(tostring(unverified):find "not verified")
+    end)
+
+    it("stops its procedure when the task that calls is cancelled", function()
+      harp.run(function()
+        collectgarbage "stop"
+        local calls = { harp.spawn(server().sleep, 100), harp.spawn(function()
+          for _ in server().count(1000, 0.05) do harp.sleep(0.001) end
+        end) }
+        harness.eventually(function() harp.sleep(0.01) return daemon:children() == 2 end)
+        for _, task in ipairs(calls) do task:cancel() end
+        for _, task in ipairs(calls) do pcall(task.join, task) end
+        harness.eventually(function() harp.sleep(0.01) return daemon:children() == 0 end)
+        collectgarbage "restart"
+      end)
+    end)
+
+    it("that says nothing for too long is a timeout", function()
+      local failure = raised(server{ idle_timeout = 0.2 }.sleep, 100)
+      assert.same({ "CommunicationError", "timeout" }, { failure.kind, failure.type })
+      local silent = harness.proxy(daemon)
+      silent:stall{ after = 0, from = "server" }
+      local mute = server{ host = silent.address, connect_timeout = 0.3 }
+      assert.equal("timeout", raised(mute.sum, 2, 3).type)
     end)
 
     it("never shows its password", function()

@@ -11,6 +11,9 @@
 #include "net/net.h"
 #include "wire/request.h"
 
+/* What is longer is refused by dispatchers, and ends the connection. */
+#define SHARED_LIMIT ((1 << 20) - 64)   /* bytes, with room for a tag */
+
 struct caller {
     struct net *net;
     struct endpoint endpoint;
@@ -223,11 +226,12 @@ struct caller_request *caller_request_start(struct caller *caller,
     struct caller_request *started = request_new(caller, notify, owner);
     enum channel_state state;
 
-    started->shares = is_shared(request->kind);
     started->extension = extension_of(request);
     started->user.waits = request->kind == REQUEST_FOLLOW_STREAM
         || (request->kind == REQUEST_GET_RESULT && request->wait);
     request_write(request, &started->line);
+    started->shares = is_shared(request->kind)
+        && started->line.length <= SHARED_LIMIT;
     if (!started->shares && !started->extension) {
         open_own(started, buffer_text(&started->line));
         return started;

@@ -7,8 +7,10 @@
 -- Options: user (default $HARP_USER), password (default $HARP_PASSWORD) or
 -- password_file, and those of harp.endpoint: host (default localhost), port
 -- (default 4306), and how the daemon is trusted. It always speaks TLS; `tls` is
--- true or "legacy". The local stack, if one was started, answers for
--- "localhost" unless a port is given, whatever the other options say.
+-- true or "legacy". In seconds, 0 for no limit: reply_timeout (60: until the
+-- call is accepted) and idle_timeout (0: of silence after that). The local
+-- stack, if one was started, answers for "localhost" unless a port is given,
+-- whatever the other options say.
 
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
@@ -20,7 +22,7 @@ local PORT = 4306
 local Server = { __name = "harp.server" }
 local private = setmetatable({}, { __mode = "k" })
 
-local OWN = { user = true, password = true, password_file = true }
+local OWN = { user = true, password = true, password_file = true, reply_timeout = true, idle_timeout = true }
 
 local function read_password(path)
   local file, reason = io.open(path)
@@ -52,21 +54,26 @@ local function check(options)
   return all
 end
 
-local function open(options)
-  options = check(options)
+local function open(given)
+  local options = check(given)
   local address = options.host or "localhost"
   local stack = address == "localhost" and not options.port and core.local_stack() or nil
   local user, password = credentials(options, stack)
   if stack then address, options = stack.server, { tls = true, pin = stack.pin } end
-  return { user = user, password = password, endpoint = endpoint.new(address, options, PORT) }
+  return {
+    user = user,
+    password = password,
+    reply_timeout = given.reply_timeout or 60,
+    idle_timeout = given.idle_timeout,
+    endpoint = endpoint.new(address, options, PORT),
+  }
 end
 
 local KINDS = { exception = "RemoteException", error = "RemoteError" }
 
--- One answer; what is neither packet nor result is the end, and raised.
+-- One answer; what is neither packet nor result is raised.
 local function take(exchange)
   local kind, data = exchange:take()
-  if kind == nil or KINDS[kind] then exchange:close() end
   if kind == nil then error(data, 0) end
   if KINDS[kind] then error(value.remote_error(KINDS[kind], data), 0) end
   return kind, data
@@ -84,15 +91,21 @@ local function results(exchange)
   return iterator, nil, nil, iterator
 end
 
+-- Closes an exchange, unless it was handed on, when its block is left.
+local Guard = { __close = function(guard) if guard.exchange then guard.exchange:close() end end }
+
 local function call(state, procedure, arguments)
   local exchange = core.call(state.endpoint, {
     procedure = procedure, arguments = arguments, user = state.user, password = state.password,
     reply_timeout = state.reply_timeout, idle_timeout = state.idle_timeout,
   })
+  local guard <close> = setmetatable({ exchange = exchange }, Guard)
   local _, streams = take(exchange)
-  if streams then return results(exchange) end
+  if streams then
+    guard.exchange = nil
+    return results(exchange)
+  end
   local _, data = take(exchange)
-  exchange:close()
   return data
 end
 

@@ -26,7 +26,7 @@ end
 
 --- What is left, as a list.
 function Stream:all()
-  local list, at = {}, self.at
+  local list, at, closing <close> = {}, self.at, self
   for first, second in self do
     list[#list + 1] = at == 2 and second or first
   end
