@@ -471,6 +471,20 @@ describe("trust:", function()
       assert.is_true(inherited() <= before)
     end)
 
+    it("whose peer has hung up stays ours when another one is made", function()
+      local dispatcher = harness.dispatcher{ daemon = daemon }
+      local rpc = harp.caller(dispatcher.address)
+      local job = rpc.localhost.count(3)
+      job:get()
+      local secured, plain = server(daemon, { pin = daemon.pin }).count(3), job:stream()
+      secured()
+      plain()
+      socket.sleep(1.1)         -- libcurl looks at its connections once a second
+      assert.equal(3, rpc.localhost.sum(1, 2):get())
+      assert.equal(2, #plain:all())
+      assert.equal(3, #secured:all())
+    end)
+
     it("that is not made in time is a timeout", function()
       local silent = assert(socket.bind("127.0.0.1", 0))
       local peer = { port = select(2, silent:getsockname()) }

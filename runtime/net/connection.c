@@ -1,9 +1,11 @@
 #include "net/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -25,7 +27,7 @@ struct connection {
     bool poll_made;
     int events;                 /* that the poll waits for */
     bool again;                 /* look at the next turn, whatever it says */
-    int socket;
+    int socket;                 /* a plain one is ours, with TLS libcurl's */
     struct endpoint endpoint;
     struct dial dial;           /* of its connect */
     enum connection_state state;
@@ -214,20 +216,32 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 /* ---- connecting ---- */
 
-static void become_open(struct connection *connection)
+/* A plain one needs libcurl no more, and it would take some 30 KiB to keep. */
+static int take_socket(struct connection *connection)
 {
     curl_socket_t socket = CURL_SOCKET_BAD;
-    int status;
 
     curl_easy_getinfo(connection->connect.easy, CURLINFO_ACTIVESOCKET,
                       &socket);
-    status = uv_poll_init(net_loop(connection->net), &connection->poll,
-                          socket);
+    if (connection->endpoint.tls)
+        return socket;
+    socket = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    net_stop(connection->net, &connection->connect);
+    return socket;
+}
+
+static void become_open(struct connection *connection)
+{
+    int status = UV_EBADF;
+
+    connection->socket = take_socket(connection);
+    if (connection->socket >= 0)
+        status = uv_poll_init(net_loop(connection->net), &connection->poll,
+                              connection->socket);
     if (status != 0) {
-        end_errno(connection, -status);
+        end_with(connection, "closed", "it was lost as soon as it was made");
         return;
     }
-    connection->socket = socket;
     connection->state = OPEN;
     connection->opened = uv_now(net_loop(connection->net));
     connection->poll.data = connection;
@@ -256,6 +270,7 @@ struct connection *connection_open(struct net *net,
     struct connection *connection = memory_new(sizeof *connection);
 
     connection->net = net;
+    connection->socket = -1;
     connection->notify = notify;
     connection->owner = owner;
     endpoint_copy(&connection->endpoint, endpoint);
@@ -360,6 +375,8 @@ void connection_close(struct connection *connection)
         uv_close((uv_handle_t *)&connection->poll, on_closed);
     if (connection->connect.easy)
         net_stop(connection->net, &connection->connect);
+    if (!connection->endpoint.tls && connection->socket >= 0)
+        close(connection->socket);
     if (!connection->poll_made)
         free_connection(connection);
 }

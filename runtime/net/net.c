@@ -86,14 +86,18 @@ static void free_handle_data(uv_handle_t *handle)
     free(handle->data);
 }
 
+/* NULL when it cannot be watched: then its connect is a timeout. */
 static struct watch *watch_new(struct net *net, curl_socket_t socket)
 {
     struct watch *watch = memory_new(sizeof *watch);
 
     watch->net = net;
     watch->socket = socket;
+    if (uv_poll_init(net->loop, &watch->poll, socket) != 0) {
+        free(watch);
+        return NULL;
+    }
     watch->poll.data = watch;
-    uv_poll_init(net->loop, &watch->poll, socket);
     curl_multi_assign(net->multi, socket, watch);
     return watch;
 }
@@ -112,6 +116,8 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what,
     }
     if (!watch)
         watch = watch_new(net, socket);
+    if (!watch)
+        return 0;
     uv_poll_start(&watch->poll, (what & CURL_POLL_IN ? UV_READABLE : 0)
                   | (what & CURL_POLL_OUT ? UV_WRITABLE : 0), on_ready);
     return 0;
