@@ -26,7 +26,8 @@ end
 
 --- What is left, as a list.
 function Stream:all()
-  local list, at, closing <close> = {}, self.at, self
+  local list, at = {}, self.at
+  local _ <close> = self
   for first, second in self do
     list[#list + 1] = at == 2 and second or first
   end

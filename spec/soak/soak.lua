@@ -88,7 +88,10 @@ local ways = {
   end,
   function()                    -- left in the middle, and cancelled
     local job = host.count(1000, 0.01)
-    for _ in job:follow{ since = 0 } do break end
+    do
+      local packets <close> = job:follow{ since = 0 }
+      packets()
+    end
     job:cancel()
     assert(job:result{ wait = true } == harp.CALL_CANCELLED)
   end,
