@@ -73,6 +73,29 @@ static void write_and_read(const struct request *request)
     buffer_free(&buffer);
 }
 
+static void must_read(const struct buffer *buffer, enum reply_kind kind)
+{
+    struct harp_error error;
+    struct reply reply;
+
+    MUST(reply_read(&reply, written_line(buffer), &error) == 0);
+    MUST(reply.kind == kind);
+}
+
+/* What a dispatcher tells of the job that a call becomes. */
+static void tell_of_job(const struct request *call)
+{
+    struct reply_job job = { .id = "id", .call = call, .submit = 1 };
+    struct buffer status = { 0 }, line = { 0 };
+
+    reply_status(&status, &job);
+    must_read(&status, REPLY_STATUS);
+    reply_job(&line, &job);
+    must_read(&line, REPLY_JOB);
+    buffer_free(&status);
+    buffer_free(&line);
+}
+
 /* What the dispatcher does with a request that it cannot read. */
 static void answer_error(const struct request *request,
                          const struct harp_error *error)
@@ -113,10 +136,13 @@ static void read_line(struct text line)
     struct harp_error error;
     int64_t tag;
 
-    if (request_read(&request, line, &error) == 0)
-        write_and_read(&request);
-    else
+    if (request_read(&request, line, &error) != 0) {
         answer_error(&request, &error);
+    } else {
+        write_and_read(&request);
+        if (request.kind == REQUEST_CALL)
+            tell_of_job(&request);
+    }
     if (request.tagged) {
         MUST(find_tag(line, &tag));
         MUST(tag == request.tag);
