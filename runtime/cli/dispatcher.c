@@ -17,6 +17,8 @@ static const char usage[] =
     "                                          limits, and at most\n"
     "  max_running = 1000                      calls at once; the others wait,\n"
     "                                          first in, first out\n"
+    "  grace = 5                               seconds for calls that run, once\n"
+    "                                          it is told to stop\n"
     "  hosts = {\n"
     "    web01 = { address = \"10.0.0.1\", port = 4306, user = \"u\",\n"
     "              password = \"p\", ca_file = \"/path\" },\n"

@@ -33,6 +33,7 @@ struct parts {
     size_t most_clients;
     uv_stream_t *waiting;       /* the listener, when one too many is there */
     bool stopping;              /* nothing new is begun */
+    bool ending;                /* nor is anything read any more */
 };
 
 #endif
