@@ -7,10 +7,26 @@ local socket = require "socket"
 
 local ask, eventually = harness.ask, harness.eventually
 
+local PROCEDURES = [[
+procedure("sum", function(a, b) return a + b end)
+procedure("text", function(size) return ("x"):rep(size) end)
+procedure("sleep", function(seconds) require "harp".sleep(seconds) return "slept" end)
+stream("count", function(n, seconds)
+  for i = 1, n do
+    coroutine.yield{ i = i }
+    if seconds then require "harp".sleep(seconds) end
+  end
+  return { msg = "end" }
+end)
+stream("texts", function(n, size)
+  for i = 1, n do coroutine.yield(("x"):rep(size)) end
+end)
+]]
+
 describe("the dispatcher", function()
   local daemon, dispatcher
 
-  setup(function() daemon = harness.daemon() end)
+  setup(function() daemon = harness.daemon{ procedures = PROCEDURES } end)
   teardown(harness.clean_up)
 
   local function start(settings, before)
@@ -131,12 +147,166 @@ describe("the dispatcher", function()
 
     it("does not wait for those who do not read", function()
       start "grace = 0"
-      local id = submit("count", { 20000 })
+      local id = submit("texts", { 10, 1000000 })
       outcome(id)
       local deaf = begin{ follow_stream = id, since = 0 }
       socket.sleep(0.1)
       assert.is_true(seconds_to_stop() < 3)
       deaf:close()
+    end)
+  end)
+
+  local function is_gone(id)
+    local reply = status(id)
+    return reply.error and reply.error.type == "invalid_jobid"
+  end
+
+  local function jobs()
+    local _, lines = request{ list_jobs = {} }
+    assert.same({ ["end"] = true }, table.remove(lines))
+    return lines
+  end
+
+  describe("told to keep jobs for some time", function()
+    it("removes those that ended longer ago, and nothing else", function()
+      start "keep_for = 0.3"
+      local queue = { queue = { name = { test = "old" } } }
+      local running, queued = submit_running("sleep", { 100 }, queue), submit("sum", { 1, 2 }, queue)
+      local old = submit("count", { 1000 })
+      eventually(function() return is_gone(old) end)
+      assert.equal("invalid_jobid", request{ read_stream = old }.error.type)
+      assert.equal("invalid_jobid", outcome(old).error.type)
+      assert.equal(2, #jobs())
+      local cancelled = submit("sleep", { 100 }, queue)
+      assert.same({ cancelled = true }, request{ cancel = cancelled })
+      eventually(function() return is_gone(cancelled) end)
+      request{ cancel = running }
+      assert.same({ result = 3 }, outcome(queued))
+    end)
+
+    it("forgets their dedup keys with them", function()
+      start "keep_for = 0.2"
+      local dedup = { dedup = { key = "once", window = 1000 } }
+      local old = submit("sum", { 1, 2 }, dedup)
+      assert.equal(old, submit("sum", { 1, 2 }, dedup))
+      eventually(function() return is_gone(old) end)
+      local new = submit("sum", { 1, 2 }, dedup)
+      assert.not_equal(old, new)
+      assert.same({ result = 3 }, outcome(new))
+    end)
+
+    it("spares what is being read", function()
+      start "keep_for = 0.2"
+      local id, other = submit("texts", { 100, 100000 }), submit("sum", { 1, 2 })
+      local reader = begin{ follow_stream = id, since = 0 }
+      outcome(id)
+      outcome(other)
+      eventually(function() return is_gone(other) end)
+      socket.sleep(0.3)
+      local result, lines = last(reader)
+      assert.same({ result = harp.null }, result)
+      assert.equal(101, #lines)
+      for i = 1, 100 do assert.equal(i - 1, harp.decode(lines[i]).packet) end
+      eventually(function() return is_gone(id) end)
+    end)
+
+    it("serves meanwhile, and goes on after a crash", function()
+      start()
+      local id, other = submit("count", { 10000 }), submit("sum", { 1, 2 })
+      outcome(id)
+      harness.write(dispatcher.directory .. "/dispatcher.lua",
+        harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
+      for _ = 1, 2 do
+        dispatcher:stop "KILL"
+        dispatcher:restart()
+        eventually(function() return is_gone(id) and is_gone(other) end)
+        -- Its packets are going still: a new job does not get them.
+        local new = submit("count", { 3, 0.01 })
+        local _, lines = request{ follow_stream = new, since = 0 }
+        assert.equal(4, #lines)
+        for i = 1, 3 do assert.same({ packet = i - 1, data = { i = i } }, lines[i]) end
+      end
+    end)
+
+    it("does so with a database of schema 1 too", function()
+      start()
+      assert.equal(0, dispatcher:stop())
+      harness.write(dispatcher.directory .. "/dispatcher.db", harness.read "spec/data/schema1.db")
+      harness.write(dispatcher.directory .. "/dispatcher.lua",
+        harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
+      dispatcher:restart()
+      eventually(function()
+        return is_gone "11111111-1111-4111-8111-111111111111" and is_gone "22222222-2222-4222-8222-222222222222"
+      end)
+    end)
+  end)
+
+  describe("told how much to keep", function()
+    it("removes the oldest when there is more, and uses their space again", function()
+      start "keep_bytes = 2e6"
+      local ids, path = {}, dispatcher.directory .. "/dispatcher.db"
+      local function write_jobs(n)
+        for _ = 1, n do
+          ids[#ids + 1] = submit("text", { 100000 })
+          outcome(ids[#ids])
+        end
+      end
+      write_jobs(60)
+      eventually(function() return #jobs() < 20 end)
+      local left = #jobs()
+      assert.is_true(left > 10)
+      assert.is_true(is_gone(ids[1]) and is_gone(ids[60 - left]))
+      assert.equal("text", status(ids[60 - left + 1]).call.procedure)
+      write_jobs(60)
+      eventually(function() return #jobs() < 20 end)
+      assert.equal(0, dispatcher:stop())
+      assert.is_true(#harness.read(path) < 9e6)
+    end)
+
+    it("gives back what it does not need", function()
+      start()
+      local path = dispatcher.directory .. "/dispatcher.db"
+      for _ = 1, 10 do outcome(submit("text", { 1000000 })) end
+      assert.equal(0, dispatcher:stop())
+      assert.is_true(#harness.read(path) > 9e6)
+      harness.write(dispatcher.directory .. "/dispatcher.lua",
+        harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
+      dispatcher:restart()
+      eventually(function() return #jobs() == 0 end)
+      socket.sleep(0.5)
+      assert.equal(0, dispatcher:stop())
+      assert.is_true(#harness.read(path) < 6e6)
+    end)
+
+    it("has settings that are checked", function()
+      for _, wrong in ipairs{ "keep_for = -1", "keep_bytes = -1", "keep_bytes = 'x'", "job_bytes = 0",
+        "grace = -1" } do
+        local config = harness.write(harness.directory() .. "/wrong.lua", wrong)
+        local _, errors, code = harness.harp("dispatcher --config " .. config)
+        assert.equal(1, code)
+        assert.truthy(errors:find(wrong:match "^%S+"), errors)
+      end
+    end)
+  end)
+
+  describe("with a limit on the bytes of a job", function()
+    before_each(function() start "job_bytes = 10000" end)
+
+    it("stores what is within it", function()
+      assert.equal(9990, #outcome(submit("text", { 9990 })).result)
+    end)
+
+    it("ends with an error what is more, in one piece or in many", function()
+      local result = outcome(submit("text", { 10001 }))
+      assert.equal("too_much_data", result.error.type)
+      assert.truthy(result.error.message:find "10000 bytes")
+      local many = submit("count", { 100000, 0 })
+      local _, lines = request{ follow_stream = many, since = 0 }
+      assert.equal("too_much_data", lines[#lines].error.type)
+      local bytes = 0
+      for i = 1, #lines - 1 do bytes = bytes + #harp.encode(lines[i].data) end
+      assert.is_true(bytes <= 10000 and bytes > 9980)
+      eventually(function() return daemon:children() == 0 end)
     end)
   end)
 end)

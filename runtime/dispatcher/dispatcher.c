@@ -12,6 +12,7 @@
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
+#include "dispatcher/retention.h"
 #include "dispatcher/session.h"
 #include "dispatcher/stop.h"
 #include "dispatcher/store.h"
@@ -26,6 +27,7 @@
 #define PORT 3502
 #define DATABASE "/var/lib/harp/dispatcher.db"
 #define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
+#define JOB_BYTES (1 << 30)
 #define GRACE 5.0               /* seconds */
 #define MOST_RUNNING 1000
 #define OWN_DESCRIPTORS 24      /* of the loop, the store, the listener */
@@ -57,6 +59,16 @@ static double read_limit(struct config *config, const char *name)
     if (!(seconds > 0 && seconds < 1e9))
         config_complain(config, name, "must be seconds above 0");
     return seconds;
+}
+
+static void read_job_bytes(struct parts *parts, struct config *config)
+{
+    double bytes = config_number(config, "job_bytes", JOB_BYTES);
+
+    if (!(bytes >= 1 && bytes < 9e18))
+        config_complain(config, "job_bytes", "must be at least 1");
+    else
+        parts->job_bytes = (int64_t)bytes;
 }
 
 /* Nobody waits for the servers of a script that has ended. */
@@ -94,6 +106,8 @@ static int read_settings(struct dispatcher *dispatcher,
                                                        DATABASE));
     dispatcher->lifeline = config_boolean(config, "lifeline", false);
     read_grace(dispatcher, config);
+    read_job_bytes(&dispatcher->parts, config);
+    dispatcher->parts.retention = retention_new(&dispatcher->parts, config);
     dispatcher->parts.timeout = read_limit(config, "timeout");
     dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
     read_most_running(&dispatcher->parts, config);
@@ -251,6 +265,7 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
+    retention_start(parts->retention);
     service_announce(dispatcher->name);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
@@ -265,6 +280,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
     if (parts->store)
         store_end(parts->store);
     turn_end(parts);
+    retention_free(parts->retention);
     store_close(parts->store);
     session_close_all(parts);
     job_free_all(parts);
