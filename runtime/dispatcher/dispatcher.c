@@ -12,7 +12,9 @@
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
+#include "dispatcher/retention.h"
 #include "dispatcher/session.h"
+#include "dispatcher/stop.h"
 #include "dispatcher/store.h"
 #include "dispatcher/turn.h"
 #include "host/config.h"
@@ -25,6 +27,8 @@
 #define PORT 3502
 #define DATABASE "/var/lib/harp/dispatcher.db"
 #define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
+#define JOB_BYTES (1 << 30)
+#define GRACE 5.0               /* seconds */
 #define MOST_RUNNING 1000
 #define OWN_DESCRIPTORS 24      /* of the loop, the store, the listener */
 #define RUN_DESCRIPTORS 3       /* of a run, while it connects */
@@ -42,6 +46,8 @@ struct dispatcher {
         uv_handle_t handle;
     } listener;
     struct service service;
+    double grace;               /* seconds for what runs at the end */
+    struct stop stop;
 };
 
 /* ---- configuration ---- */
@@ -53,6 +59,27 @@ static double read_limit(struct config *config, const char *name)
     if (!(seconds > 0 && seconds < 1e9))
         config_complain(config, name, "must be seconds above 0");
     return seconds;
+}
+
+static void read_job_bytes(struct parts *parts, struct config *config)
+{
+    double bytes = config_number(config, "job_bytes", JOB_BYTES);
+
+    if (!(bytes >= 1 && bytes < 9e18))
+        config_complain(config, "job_bytes", "must be at least 1");
+    else
+        parts->job_bytes = (int64_t)bytes;
+}
+
+/* Nobody waits for the servers of a script that has ended. */
+static void read_grace(struct dispatcher *dispatcher, struct config *config)
+{
+    double seconds = config_number(config, "grace",
+                                   dispatcher->lifeline ? 0 : GRACE);
+
+    if (!(seconds >= 0 && seconds < 1e9))
+        config_complain(config, "grace", "must be seconds, 0 or more");
+    dispatcher->grace = seconds;
 }
 
 /* Also no more than there are descriptors for. */
@@ -78,6 +105,9 @@ static int read_settings(struct dispatcher *dispatcher,
     dispatcher->database = memory_string(config_string(config, "database",
                                                        DATABASE));
     dispatcher->lifeline = config_boolean(config, "lifeline", false);
+    read_grace(dispatcher, config);
+    read_job_bytes(&dispatcher->parts, config);
+    dispatcher->parts.retention = retention_new(&dispatcher->parts, config);
     dispatcher->parts.timeout = read_limit(config, "timeout");
     dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
     read_most_running(&dispatcher->parts, config);
@@ -187,7 +217,7 @@ static int recover(struct dispatcher *dispatcher, struct harp_error *error)
 
 /* ---- stopping ---- */
 
-/* Once is enough: a second one must not cut the end short. */
+/* Once more is enough: a third one must not cut the end short. */
 static void block_signals(void)
 {
     sigset_t signals;
@@ -198,18 +228,31 @@ static void block_signals(void)
     sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Queued jobs stay in the store; those that run are told, and end. */
+static void on_hurry(void *owner)
+{
+    struct dispatcher *dispatcher = owner;
+
+    stop_hurry(&dispatcher->stop);
+}
+
+static void on_ending(void *owner)
+{
+    struct dispatcher *dispatcher = owner;
+
+    block_signals();
+    service_end(&dispatcher->service);
+}
+
+/* The service is done with the first signal; the second one hurries. */
 static void stop(void *owner)
 {
     struct dispatcher *dispatcher = owner;
 
     log_info("stopping");
-    dispatcher->parts.stopping = true;
     uv_close(&dispatcher->listener.handle, NULL);
-    block_signals();
-    service_end(&dispatcher->service);
-    job_stop_all(&dispatcher->parts);
-    uv_stop(&dispatcher->parts.loop);
+    dispatcher->service.stop = on_hurry;
+    stop_begin(&dispatcher->stop, &dispatcher->parts, dispatcher->grace,
+               on_ending, dispatcher);
 }
 
 int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
@@ -222,6 +265,7 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
+    retention_start(parts->retention);
     service_announce(dispatcher->name);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
@@ -232,10 +276,11 @@ void dispatcher_free(struct dispatcher *dispatcher)
 {
     struct parts *parts = &dispatcher->parts;
 
-    parts->stopping = true;
+    parts->stopping = parts->ending = true;
     if (parts->store)
         store_end(parts->store);
     turn_end(parts);
+    retention_free(parts->retention);
     store_close(parts->store);
     session_close_all(parts);
     job_free_all(parts);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "dispatcher/parts.h"
 #include "dispatcher/session.h"
 #include "wire/reply.h"
 
@@ -137,11 +138,23 @@ bool exchanges_are_behind(const struct exchanges *exchanges)
     return exchanges->fresh >= MOST_READING;
 }
 
+bool exchanges_are_waiting(const struct exchanges *exchanges)
+{
+    const struct exchange *exchange;
+
+    LIST_FOREACH(exchange, &exchanges->all, link)
+        if (!exchange->follower.job)
+            return false;
+    return true;
+}
+
 void exchanges_go_on(struct session *session)
 {
     struct exchanges *exchanges = session_exchanges(session);
     struct exchange *exchange;
 
+    if (session_parts(session)->ending)
+        return;
     while (exchanges->reading < MOST_READING && !session_is_congested(session)
            && (exchange = TAILQ_FIRST(&exchanges->waiting))) {
         void (*read)(struct exchange *) = exchange->read;

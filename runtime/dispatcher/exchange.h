@@ -64,6 +64,9 @@ struct exchange *exchange_new(struct session *session,
 /* Begins reads that wait, if the client is to be sent more now. */
 void exchanges_go_on(struct session *session);
 
+/* Is there nothing to be sent to any of them before its job goes on? */
+bool exchanges_are_waiting(const struct exchanges *exchanges);
+
 /* Nothing more is sent for any of them. */
 void exchanges_abandon(struct exchanges *exchanges);
 

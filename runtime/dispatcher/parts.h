@@ -3,6 +3,7 @@
 #define HARP_DISPATCHER_PARTS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
 
@@ -10,6 +11,7 @@
 
 struct hosts;
 struct net;
+struct retention;
 struct session;
 struct store;
 
@@ -22,8 +24,11 @@ struct parts {
     struct hosts *hosts;
     double timeout;             /* seconds; for calls without, and at most */
     double max_exec_time;
+    int64_t job_bytes;          /* of a job's packets and outcome, at most */
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
+    void *readers;              /* by id of the job: another one */
+    struct retention *retention;
     struct ready ready;         /* jobs that could run but for the cap: */
     size_t running;             /* calls, until their outcome is on disk */
     size_t most_running;
@@ -33,6 +38,7 @@ struct parts {
     size_t most_clients;
     uv_stream_t *waiting;       /* the listener, when one too many is there */
     bool stopping;              /* nothing new is begun */
+    bool ending;                /* nor is anything read any more */
 };
 
 #endif

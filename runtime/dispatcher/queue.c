@@ -76,7 +76,7 @@ static void start_ready(struct parts *parts)
 {
     struct job *job;
 
-    while (parts->running < parts->most_running
+    while (!parts->stopping && parts->running < parts->most_running
            && (job = ready_pop(&parts->ready)))
         start(job);
 }
@@ -149,8 +149,7 @@ void queue_leave(struct job *job)
         let_go(queue);
         free_if_empty(parts, queue);
     }
-    if (!parts->stopping)
-        start_ready(parts);
+    start_ready(parts);
 }
 
 void queue_discard(struct job *job)

@@ -69,6 +69,8 @@ static void end_with_value(struct run *run, enum reply_kind kind,
 
 static void take_answer(struct run *run, const struct answer *answer)
 {
+    if (!job_takes(run->job, answer->value.length))
+        return;
     switch (answer->kind) {
     case ANSWER_ACCEPTED:
         return;

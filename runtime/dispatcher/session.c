@@ -194,6 +194,25 @@ bool session_is_congested(const struct session *session)
          > CONGESTED;
 }
 
+/* Those with their last reply are told when they hang up. */
+static bool is_told(const struct session *session)
+{
+    return session->state != LINGERING
+        && session->output.length == 0
+        && session->peer.stream.write_queue_size == 0
+        && exchanges_are_waiting(&session->exchanges);
+}
+
+bool session_all_are_told(const struct parts *parts)
+{
+    const struct session *session;
+
+    LIST_FOREACH(session, &parts->sessions, link)
+        if (!is_told(session))
+            return false;
+    return true;
+}
+
 /* ---- requests ---- */
 
 /* Nothing that could be asked after it is heard. */

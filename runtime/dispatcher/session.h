@@ -33,6 +33,9 @@ void session_start(struct parts *parts, uv_stream_t *listener);
 /* Sends what there is to be sent, and what follows from that. */
 void session_flush_all(struct parts *parts);
 
+/* Has everyone been sent, and has read, what there is to be told now? */
+bool session_all_are_told(const struct parts *parts);
+
 /* Hangs up on everyone; for the end of the dispatcher. */
 void session_close_all(struct parts *parts);
 
