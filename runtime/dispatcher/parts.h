@@ -22,9 +22,10 @@ struct parts {
     struct hosts *hosts;
     double timeout;             /* seconds; for calls without, and at most */
     double max_exec_time;
+    size_t longest_answer;      /* bytes of a daemon's line */
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
-    struct ready ready;         /* jobs that could run but for the cap: */
+    struct ready ready;         /* jobs that could run but for the caps */
     size_t running;             /* calls, until their outcome is on disk */
     size_t most_running;
     LIST_HEAD(sessions, session) sessions;
