@@ -31,6 +31,7 @@ static const char *trust_name(const struct endpoint *endpoint)
         [TRUST_SYSTEM] = "by the system's authorities",
         [TRUST_AUTHORITY] = "by its own authority",
         [TRUST_PIN] = "pinned",
+        [TRUST_KNOWN_CERTS] = "known certificate",
         [TRUST_FIRST_USE] = "known host",
         [TRUST_ANYONE] = "not verified",
     };

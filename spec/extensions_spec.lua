@@ -638,7 +638,7 @@ describe("the dispatcher's extensions:", function()
       assert.equal(0, small:stop())
     end)
 
-    it("lets them run in the order of submission, and the time before does not count", function()
+    it("lets queues take turns, each in the order of submission, and the time before does not count", function()
       local small, file, ids = capped(1), os.tmpname(), {}
       local line = open(small)
       local first = line:submit("sleep", { 0.4 }, { max_exec_time = 0.6 })
@@ -648,7 +648,7 @@ describe("the dispatcher's extensions:", function()
       end
       for _, id in ipairs{ first, second } do assert.same({ result = "slept" }, line:outcome(id)) end
       for _, id in ipairs(ids) do line:outcome(id) end
-      assert.equal("1\n2\n3\n4\n5\n6\n", harness.read(file))
+      assert.equal("2\n1\n4\n3\n6\n5\n", harness.read(file))
       os.remove(file)
       assert.equal(0, small:stop())
     end)

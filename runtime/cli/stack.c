@@ -286,7 +286,8 @@ static int write_dispatcher_config(const struct stack_options *options,
 
     set(&lua, "listen", address);
     set_path(&lua, "database", "dispatcher.db");
-    buffer_add_string(&lua, "lifeline = true\n");
+    buffer_add_string(&lua, "lifeline = true\n"
+                            "max_running_per_host = 1000\n");
     add_hosts(&lua, options->hosts);
     status = write_file("dispatcher.lua", buffer_text(&lua), error);
     buffer_free(&lua);

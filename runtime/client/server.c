@@ -9,6 +9,8 @@
 #include "net/connection.h"
 #include "net/net.h"
 
+#define LONGEST_ANSWER ((size_t)256 << 20)
+
 enum call_state { SENT, ACCEPTED_VALUE, ACCEPTED_STREAM, CALL_ENDED };
 
 struct server_call {
@@ -45,6 +47,7 @@ struct server_call *server_call_start(struct net *net,
     started->owner = owner;
     call_write(call, &line);
     started->connection = connection_open(net, endpoint, on_news, started);
+    connection_limit_line(started->connection, LONGEST_ANSWER);
     connection_send(started->connection, buffer_text(&line));
     explicit_bzero(line.data, line.length);
     buffer_free(&line);
@@ -74,6 +77,21 @@ void server_call_limit(struct server_call *call, struct patience patience)
     if (!call->watchdog)
         call->watchdog = watchdog_new(net_loop(call->net), on_silence, call);
     watchdog_watch(call->watchdog, limit_of(call));
+}
+
+double server_call_time_open(const struct server_call *call)
+{
+    return connection_time_open(call->connection);
+}
+
+void server_call_look(struct server_call *call)
+{
+    connection_look(call->connection);
+}
+
+void server_call_limit_answer(struct server_call *call, size_t bytes)
+{
+    connection_limit_line(call->connection, bytes);
 }
 
 /* Which answers may come in which state, and what comes of them. */

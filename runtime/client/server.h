@@ -33,6 +33,16 @@ struct server_call *server_call_start(struct net *net,
 void server_call_limit(struct server_call *call, struct patience patience);
 
 /*
+ * For an owner that measures itself: seconds since the connection was made (0
+ * until then); what has come and the loop has not seen yet, to be taken then.
+ */
+double server_call_time_open(const struct server_call *call);
+void server_call_look(struct server_call *call);
+
+/* A longer answer than so many bytes is "bad_protocol"; 256 MiB at first. */
+void server_call_limit_answer(struct server_call *call, size_t bytes);
+
+/*
  * 1: an answer, its value valid until the next call; 0: none yet; -1: the
  * call failed. First comes ANSWER_ACCEPTED or ANSWER_ERROR; a result, an
  * exception or an error is the last one. What the daemon sends out of order

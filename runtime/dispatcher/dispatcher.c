@@ -13,11 +13,13 @@
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/retention.h"
+#include "dispatcher/run.h"
 #include "dispatcher/session.h"
 #include "dispatcher/stop.h"
 #include "dispatcher/store.h"
 #include "dispatcher/turn.h"
 #include "host/config.h"
+#include "host/log_settings.h"
 #include "net/endpoint.h"
 #include "net/listen.h"
 #include "net/net.h"
@@ -111,6 +113,8 @@ static int read_settings(struct dispatcher *dispatcher,
     dispatcher->parts.timeout = read_limit(config, "timeout");
     dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
     read_most_running(&dispatcher->parts, config);
+    run_read_settings(&dispatcher->parts, config);
+    log_settings_read(config);
     dispatcher->parts.hosts = hosts_read(config);
     if (config_finish(config, error) != 0)
         return -1;
@@ -123,7 +127,8 @@ static int read_config(struct dispatcher *dispatcher, const char *path,
     struct config *config = config_load(path, error);
     int status = config ? read_settings(dispatcher, config, error) : -1;
 
-    config_free(config);
+    if (!hosts_keep(dispatcher->parts.hosts, config))
+        config_free(config);
     return status;
 }
 
@@ -184,12 +189,15 @@ struct dispatcher *dispatcher_new(const char *config,
 
     LIST_INIT(&parts->sessions);
     TAILQ_INIT(&parts->touched);
+    ready_start(&parts->ready);
     set_limits(parts);
     uv_loop_init(&parts->loop);
     turn_start(parts);
     parts->net = net_new(&parts->loop);
     if (read_config(dispatcher, config, error) == 0)
         parts->store = store_open(&parts->loop, dispatcher->database, error);
+    if (parts->store)
+        hosts_start(parts->hosts, parts, dispatcher->database);
     if (parts->store && open_listener(dispatcher, error) == 0)
         return dispatcher;
     dispatcher_free(dispatcher);
@@ -284,6 +292,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
     store_close(parts->store);
     session_close_all(parts);
     job_free_all(parts);
+    hosts_stop(parts->hosts);
     net_free(parts->net);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);

@@ -76,12 +76,25 @@ static void on_ended(void *owner, const struct store_answer *answer)
     struct job *job = owner;
 
     if (answer->error)
-        log_warn("job=%s: its outcome could not be stored: %s", job->id,
-                 answer->error->message);
+        log_warning("outcome_not_stored", "job", job->id, "reason",
+                    answer->error->message, NULL);
     forget(job);
 }
 
-void job_end(struct job *job, struct text outcome)
+/* The outcome's kind is its first member's name. */
+static void log_end(const struct job *job, struct text outcome,
+                    const char *type, const char *message)
+{
+    char kind[16];
+
+    snprintf(kind, sizeof kind, "%.*s", (int)strcspn(outcome.data + 2, "\""),
+             outcome.data + 2);
+    log_event("ended", "job", job->id, "outcome", kind, "type", type,
+              "message", message, NULL);
+}
+
+static void end(struct job *job, struct text outcome, const char *type,
+                const char *message)
 {
     if (job->state == ENDING)
         return;
@@ -91,11 +104,14 @@ void job_end(struct job *job, struct text outcome)
         run_close(job->run);
     job->run = NULL;
     job->state = ENDING;
-    /* The outcome's kind is its first member's name. */
-    log_info("job=%s ended: %.*s", job->id,
-             (int)strcspn(outcome.data + 2, "\""), outcome.data + 2);
+    log_end(job, outcome, type, message);
     store_end_job(job->parts->store, job->number, outcome,
                   (struct store_completion){ on_ended, job });
+}
+
+void job_end(struct job *job, struct text outcome)
+{
+    end(job, outcome, NULL, NULL);
 }
 
 void job_end_error(struct job *job, const char *type, const char *message)
@@ -103,7 +119,7 @@ void job_end_error(struct job *job, const char *type, const char *message)
     struct buffer outcome = { 0 };
 
     outcome_error(&outcome, type, message);
-    job_end(job, buffer_text(&outcome));
+    end(job, buffer_text(&outcome), type, message);
     buffer_free(&outcome);
 }
 
@@ -151,5 +167,4 @@ void job_free_all(struct parts *parts)
 {
     tdestroy(parts->jobs, free_job);
     parts->jobs = NULL;
-    ready_free(&parts->ready);
 }

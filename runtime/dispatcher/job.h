@@ -20,7 +20,9 @@
 #include "base/buffer.h"
 #include "dispatcher/store.h"
 
+struct flow;
 struct follower;
+struct lane;
 struct parts;
 struct queue;
 struct request;
@@ -29,8 +31,9 @@ struct run;
 enum job_state { QUEUED, RUNNING, ENDING };
 
 struct job {
-    TAILQ_ENTRY(job) link;      /* in its queue, while that holds it back */
-    size_t place;               /* among those that are ready; 0: it is not */
+    TAILQ_ENTRY(job) link;      /* in its queue, while that holds it back… */
+    struct flow *flow;          /* …or here, when it is ready to run */
+    struct lane *lane;          /* of its host */
     struct parts *parts;
     enum job_state state;
     bool started;               /* it has been RUNNING */

@@ -25,11 +25,12 @@ struct parts {
     double timeout;             /* seconds; for calls without, and at most */
     double max_exec_time;
     int64_t job_bytes;          /* of a job's packets and outcome, at most */
+    size_t longest_answer;      /* bytes of a daemon's line */
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */
     void *queues;               /* by name: another one */
     void *readers;              /* by id of the job: another one */
     struct retention *retention;
-    struct ready ready;         /* jobs that could run but for the cap: */
+    struct ready ready;         /* jobs that could run but for the caps */
     size_t running;             /* calls, until their outcome is on disk */
     size_t most_running;
     LIST_HEAD(sessions, session) sessions;

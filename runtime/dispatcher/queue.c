@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/run.h"
@@ -71,7 +72,7 @@ static void start(struct job *job)
     job->run = run_start(job);
 }
 
-/* As many as may run at once, in the order of their submission. */
+/* As many as may run at once. */
 static void start_ready(struct parts *parts)
 {
     struct job *job;
@@ -102,9 +103,17 @@ static void join(struct queue *queue, struct job *job)
     let_go(queue);
 }
 
+static size_t most_of(void *owner, const char *host)
+{
+    const struct parts *parts = owner;
+
+    return hosts_most_running(parts->hosts, host);
+}
+
 void queue_push(struct job *job, const struct request *call)
 {
     job->state = QUEUED;
+    ready_enter(&job->parts->ready, job, call->host, most_of, job->parts);
     if (call->queue)
         join(queue_of(job->parts, call), job);
     else
@@ -117,7 +126,7 @@ void queue_remove(struct job *job)
 {
     struct queue *queue = job->queue;
 
-    if (job->place) {
+    if (job->flow) {
         ready_remove(&job->parts->ready, job);
     } else {
         TAILQ_REMOVE(&queue->held, job, link);
@@ -142,6 +151,7 @@ void queue_leave(struct job *job)
     struct queue *queue = job->queue;
 
     parts->running -= job->started;
+    ready_leave(&parts->ready, job);
     if (queue) {
         queue->running -= job->started;
         queue->let_go--;
@@ -152,14 +162,24 @@ void queue_leave(struct job *job)
     start_ready(parts);
 }
 
+void queue_look(struct parts *parts)
+{
+    ready_set_all(&parts->ready, most_of, parts);
+    if (!parts->stopping)
+        start_ready(parts);
+}
+
 void queue_discard(struct job *job)
 {
     struct queue *queue = job->queue;
 
+    if (job->flow)
+        ready_remove(&job->parts->ready, job);
+    else if (job->state == QUEUED)
+        TAILQ_REMOVE(&queue->held, job, link);
+    ready_leave(&job->parts->ready, job);
     if (!queue)
         return;
-    if (job->state == QUEUED && !job->place)
-        TAILQ_REMOVE(&queue->held, job, link);
     queue->jobs--;
     free_if_empty(job->parts, queue);
 }

@@ -2,8 +2,7 @@
  * Whose turn it is. A queue (protocol §1) is named by canonical JSON, first in
  * first out, and has the concurrency of its first job; it lives from its first
  * job to its last. Those it lets go, and those without a queue, are ready, and
- * run in the order of their submission: as many at once as the dispatcher's
- * cap allows.
+ * run as the caps on calls allow: ready.h.
  */
 #ifndef HARP_DISPATCHER_QUEUE_H
 #define HARP_DISPATCHER_QUEUE_H
@@ -28,6 +27,9 @@ void queue_remove(struct job *job);
 
 /* A job has ended, however it did: the next one's turn. */
 void queue_leave(struct job *job);
+
+/* The registry of hosts has changed, and with it what they take at once. */
+void queue_look(struct parts *parts);
 
 /* The same at the end of the dispatcher: nobody's turn comes. */
 void queue_discard(struct job *job);

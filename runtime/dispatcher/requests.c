@@ -29,8 +29,8 @@ static void begin(struct exchange *exchange, int64_t number)
 {
     const struct request *call = &exchange->request;
 
-    log_info("job=%s submitted host=%s procedure=%s", call->job_id,
-             call->host, call->procedure);
+    log_event("submitted", "job", call->job_id, "host", call->host,
+              "procedure", call->procedure, "queue", call->queue, NULL);
     job_begin(exchange->parts, number, call->job_id, call);
 }
 
@@ -40,7 +40,7 @@ static void on_added(void *owner, const struct store_answer *answer)
     const char *duplicate = answer->duplicate;
 
     if (duplicate)
-        log_info("job=%s submitted again", duplicate);
+        log_event("submitted_again", "job", duplicate, NULL);
     else if (!answer->error)
         begin(exchange, answer->number);
     if (!exchange_resume(exchange))

@@ -39,11 +39,8 @@ struct config *config_load(const char *path, struct harp_error *error)
     if (luaL_loadfilex(L, path, "t") == LUA_OK) {
         lua_pushvalue(L, SETTINGS);
         lua_setupvalue(L, -2, 1);
-        if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
-            lua_pushnil(L);
-            lua_setmetatable(L, SETTINGS);
+        if (lua_pcall(L, 0, 0, 0) == LUA_OK)
             return config;
-        }
     }
     error_set(error, USAGE_ERROR, "configuration", "configuration: %s",
               luaL_tolstring(L, -1, NULL));
@@ -204,6 +201,110 @@ const char *config_value(struct config *config)
 {
     return lua_type(config->L, config->table) == LUA_TSTRING
          ? lua_tostring(config->L, config->table) : NULL;
+}
+
+/* ---- entries whose fields the caller knows ---- */
+
+/* The value is at the top of the stack. */
+static struct scalar scalar_of(lua_State *L)
+{
+    struct scalar scalar = { .kind = SCALAR_OTHER };
+    size_t length;
+
+    switch (lua_type(L, -1)) {
+    case LUA_TSTRING:
+        scalar.string = lua_tolstring(L, -1, &length);
+        if (strlen(scalar.string) == length)
+            scalar.kind = SCALAR_STRING;
+        break;
+    case LUA_TNUMBER:
+        scalar.kind = SCALAR_NUMBER;
+        scalar.number = lua_tonumber(L, -1);
+        break;
+    case LUA_TBOOLEAN:
+        scalar.kind = SCALAR_BOOLEAN;
+        scalar.boolean = lua_toboolean(L, -1);
+        break;
+    }
+    return scalar;
+}
+
+int config_fields(struct config *config,
+                  void (*each)(void *context, const char *name,
+                               const struct scalar *value),
+                  void *context)
+{
+    static const struct scalar unnamed = { .kind = SCALAR_OTHER };
+    lua_State *L = config->L;
+
+    if (!lua_istable(L, config->table))
+        return -1;
+    luaL_checkstack(L, 4, NULL);
+    for (lua_pushnil(L); lua_next(L, config->table); lua_pop(L, 1)) {
+        struct scalar value = scalar_of(L);
+
+        if (lua_type(L, -2) == LUA_TSTRING)
+            each(context, lua_tostring(L, -2), &value);
+        else
+            each(context, "a field without a name", &unnamed);
+    }
+    return 0;
+}
+
+/* [-1, +0] */
+static void visit_top(struct config *config,
+                      void (*look)(struct config *config, void *context),
+                      void *context)
+{
+    int outer = config->table;
+
+    config->table = lua_gettop(config->L);
+    look(config, context);
+    config->table = outer;
+    lua_pop(config->L, 1);
+}
+
+void config_inside(struct config *config, const char *name,
+                   void (*look)(struct config *config, void *context),
+                   void *context)
+{
+    int type = get(config, name);
+
+    expect(config, name, type, LUA_TTABLE);
+    if (type == LUA_TTABLE)
+        visit_top(config, look, context);
+    else
+        lua_pop(config->L, 1);
+}
+
+bool config_is_function(struct config *config, const char *name)
+{
+    bool is_function = get(config, name) == LUA_TFUNCTION;
+
+    lua_pop(config->L, 1);
+    return is_function;
+}
+
+int config_call(struct config *config, const char *name, const char *argument,
+                void (*look)(struct config *config, void *context),
+                void *context, struct harp_error *error)
+{
+    lua_State *L = config->L;
+
+    get(config, name);
+    lua_pushstring(L, argument);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        error_set(error, USAGE_ERROR, "configuration", "%s: %s", name,
+                  luaL_tolstring(L, -1, NULL));
+        lua_pop(L, 2);
+        return -1;
+    }
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    visit_top(config, look, context);
+    return 1;
 }
 
 /* ---- what nobody asked for ---- */

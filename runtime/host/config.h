@@ -37,6 +37,42 @@ void config_each(struct config *config, const char *name,
                  void *context);
 const char *config_value(struct config *config);
 
+/* A value of any type, as long as the config and its table live. */
+enum scalar_kind { SCALAR_NIL, SCALAR_STRING, SCALAR_NUMBER, SCALAR_BOOLEAN,
+                   SCALAR_OTHER };
+
+struct scalar {
+    enum scalar_kind kind;
+    const char *string;
+    double number;
+    bool boolean;
+};
+
+/*
+ * Inside config_each, config_inside or config_call: calls `each` for every
+ * field of the entry, those without a name as SCALAR_OTHER. What each of them
+ * is called is for `each` to judge. -1 when the entry is no table.
+ */
+int config_fields(struct config *config,
+                  void (*each)(void *context, const char *name,
+                               const struct scalar *value),
+                  void *context);
+
+/* Calls `look` for a setting that is a table, as config_each for an entry. */
+void config_inside(struct config *config, const char *name,
+                   void (*look)(struct config *config, void *context),
+                   void *context);
+
+/*
+ * A setting may be a function: it is called with a string, at any time, and
+ * `look` with what it returned, which is for config_fields. 0 when that was
+ * nil, -1 and a UsageError when it failed.
+ */
+bool config_is_function(struct config *config, const char *name);
+int config_call(struct config *config, const char *name, const char *argument,
+                void (*look)(struct config *config, void *context),
+                void *context, struct harp_error *error);
+
 /* Remembers a complaint about the value of `name`; the first one is kept. */
 void config_complain(struct config *config, const char *name,
                      const char *complaint);

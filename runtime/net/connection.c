@@ -32,6 +32,7 @@ struct connection {
     struct dial dial;           /* of its connect */
     enum connection_state state;
     struct line_reader input;
+    size_t longest;             /* line that is taken; 0 for any */
     struct buffer output;
     uint64_t opened;            /* ms of the loop's clock */
     size_t output_start;        /* what is before it has left */
@@ -63,12 +64,22 @@ static void end_with(struct connection *connection, const char *type,
     end(connection);
 }
 
+/* The peer's machine says that it is gone, even if its TLS has not. */
+static bool is_closed(const struct connection *connection)
+{
+    char byte;
+
+    return recv(connection->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void end_errno(struct connection *connection, int number)
 {
     char type[32];
 
     if (dial_was_refused(&connection->dial, &connection->error))
         end(connection);
+    else if (is_closed(connection))
+        end_with(connection, "closed", "closed by the peer");
     else
         end_with(connection, error_name(number, type, sizeof type),
                  strerror(number));
@@ -122,6 +133,24 @@ static bool is_full(struct connection *connection)
         && line_ready(&connection->input);
 }
 
+/* A part of a line is all there is, and too much. */
+static bool is_endless(struct connection *connection)
+{
+    return connection->longest
+        && line_pending(&connection->input) > connection->longest
+        && !line_ready(&connection->input);
+}
+
+static void end_endless(struct connection *connection)
+{
+    char *reason = memory_format("a line of more than %zu bytes",
+                                 connection->longest);
+
+    line_free(&connection->input);
+    end_with(connection, "bad_protocol", reason);
+    free(reason);
+}
+
 static void receive_all(struct connection *connection)
 {
     while (connection->state == OPEN && !is_full(connection)) {
@@ -131,6 +160,8 @@ static void receive_all(struct connection *connection)
 
         if (got > 0) {
             line_filled(&connection->input, (size_t)got);
+            if (is_endless(connection))
+                end_endless(connection);
             if (!connection->endpoint.tls && got < READ_SIZE)
                 return;         /* that was all; the poll tells of more */
         } else if (got == 0)
@@ -318,6 +349,19 @@ bool connection_was_open(const struct connection *connection, double seconds)
 
     return connection->state != CONNECTING
         && (double)(now - connection->opened) >= seconds * 1e3;
+}
+
+double connection_time_open(const struct connection *connection)
+{
+    uint64_t now = uv_now(net_loop(connection->net));
+
+    return connection->state == CONNECTING
+         ? 0 : (double)(now - connection->opened) / 1e3;
+}
+
+void connection_limit_line(struct connection *connection, size_t bytes)
+{
+    connection->longest = bytes;
 }
 
 void connection_set_idle(struct connection *connection, bool idle)

@@ -47,6 +47,15 @@ bool connection_has_sent(const struct connection *connection,
  */
 bool connection_was_open(const struct connection *connection, double seconds);
 
+/* Seconds since it was made; 0 while it connects. */
+double connection_time_open(const struct connection *connection);
+
+/*
+ * A line longer than this ends the connection with "bad_protocol": what has
+ * no end must not fill the memory. Before that there is no limit.
+ */
+void connection_limit_line(struct connection *connection, size_t bytes);
+
 /*
  * Reads what the loop has not read yet; to be taken then, no notification
  * comes for it.

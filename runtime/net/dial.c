@@ -67,6 +67,8 @@ static int note_certificate(X509_STORE_CTX *store, void *context)
 
     if (!certificate || !pin_of_certificate(certificate, dial->pin))
         dial->pin[0] = '\0';
+    dial->shown = certificate
+               && known_certs_fingerprint(certificate, dial->fingerprint);
     X509_STORE_CTX_set_error(store, X509_V_OK);
     return 1;
 }
@@ -87,7 +89,8 @@ static CURLcode watch_handshake(CURL *easy, void *tls, void *context)
     (void)easy;
     SSL_CTX_set_app_data((SSL_CTX *)tls, context);
     SSL_CTX_set_info_callback(tls, note_alert);
-    if (trust == TRUST_PIN || trust == TRUST_FIRST_USE)
+    if (trust == TRUST_PIN || trust == TRUST_FIRST_USE
+        || trust == TRUST_KNOWN_CERTS)
         SSL_CTX_set_cert_verify_callback(tls, note_certificate, context);
     return CURLE_OK;
 }
@@ -110,6 +113,16 @@ static int check_first_use(const struct dial *dial, struct harp_error *error)
                      "the peer has shown no key");
 }
 
+static int check_known_certs(const struct dial *dial,
+                             struct harp_error *error)
+{
+    if (dial->shown)
+        return known_certs_check(dial->endpoint->known_certs,
+                                 dial->fingerprint, error);
+    return error_set(error, COMMUNICATION_ERROR, "certificate",
+                     "the peer has shown no certificate");
+}
+
 static int check_peer(const struct dial *dial, struct harp_error *error)
 {
     if (!dial->endpoint->tls)
@@ -117,6 +130,8 @@ static int check_peer(const struct dial *dial, struct harp_error *error)
     switch (endpoint_trust(dial->endpoint)) {
     case TRUST_PIN:
         return check_pin(dial, error);
+    case TRUST_KNOWN_CERTS:
+        return check_known_certs(dial, error);
     case TRUST_FIRST_USE:
         return check_first_use(dial, error);
     default:
@@ -205,6 +220,8 @@ void dial_prepare(struct dial *dial, CURL *easy,
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* Or giving up would wait for the end of looking up a name. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, dial);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, dial->reason);

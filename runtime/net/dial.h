@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "net/curl.h"
+#include "net/known_certs.h"
 #include "net/pin.h"
 
 struct endpoint;
@@ -19,6 +20,8 @@ struct dial {
     CURL *easy;
     const struct endpoint *endpoint;
     char pin[PIN_SIZE];         /* of the key that the peer showed, or "" */
+    bool shown;                 /* a certificate, of this fingerprint */
+    unsigned char fingerprint[FINGERPRINT_SIZE];
     int alert;                  /* of TLS, that the peer ended it with, or 0 */
     char reason[CURL_ERROR_SIZE];   /* libcurl's */
 };

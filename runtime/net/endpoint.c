@@ -91,6 +91,7 @@ enum trust endpoint_trust(const struct endpoint *endpoint)
 {
     return endpoint->insecure ? TRUST_ANYONE
          : endpoint->pin ? TRUST_PIN
+         : endpoint->known_certs ? TRUST_KNOWN_CERTS
          : endpoint->first_use ? TRUST_FIRST_USE
          : endpoint->ca_file ? TRUST_AUTHORITY : TRUST_SYSTEM;
 }
@@ -103,6 +104,7 @@ void endpoint_copy(struct endpoint *copy, const struct endpoint *endpoint)
     proxy_copy(&copy->proxy, &endpoint->proxy);
     copy->ca_file = memory_string(endpoint->ca_file);
     copy->pin = memory_string(endpoint->pin);
+    copy->known_certs = memory_string(endpoint->known_certs);
     copy->known_hosts = memory_string(endpoint->known_hosts);
     copy->cert_file = memory_string(endpoint->cert_file);
     copy->key_file = memory_string(endpoint->key_file);
@@ -115,6 +117,7 @@ void endpoint_free(struct endpoint *endpoint)
     proxy_free(&endpoint->proxy);
     free(endpoint->ca_file);
     free(endpoint->pin);
+    free(endpoint->known_certs);
     free(endpoint->known_hosts);
     free(endpoint->cert_file);
     free(endpoint->key_file);

@@ -21,6 +21,7 @@ struct endpoint {
     bool legacy;                /* TLS 1.0 and its ciphers are good enough */
     char *ca_file;              /* PEM; NULL for the system's authorities */
     char *pin;                  /* see net/pin.h; instead of authorities */
+    char *known_certs;          /* see net/known_certs.h; PEM, the same */
     bool first_use;             /* see net/known_hosts.h; instead of both */
     char *known_hosts;          /* its file; NULL for the user's own */
     bool insecure;              /* no verification at all */
@@ -31,8 +32,8 @@ struct endpoint {
 };
 
 /* What a peer's certificate is checked by. */
-enum trust { TRUST_SYSTEM, TRUST_AUTHORITY, TRUST_PIN, TRUST_FIRST_USE,
-             TRUST_ANYONE };
+enum trust { TRUST_SYSTEM, TRUST_AUTHORITY, TRUST_PIN, TRUST_KNOWN_CERTS,
+             TRUST_FIRST_USE, TRUST_ANYONE };
 enum trust endpoint_trust(const struct endpoint *endpoint);
 
 /*

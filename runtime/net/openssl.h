@@ -32,7 +32,7 @@
     each(TLS_server_method) each(X509V3_EXT_conf_nid) each(X509V3_set_ctx) \
     each(X509_EXTENSION_free) each(X509_NAME_add_entry_by_txt) \
     each(X509_STORE_CTX_get0_cert) each(X509_STORE_CTX_set_error) \
-    each(X509_add_ext) each(X509_free) each(X509_get_X509_PUBKEY) \
+    each(X509_add_ext) each(X509_digest) each(X509_free) each(X509_get_X509_PUBKEY) \
     each(X509_get_serialNumber) each(X509_get_subject_name) \
     each(X509_getm_notAfter) each(X509_getm_notBefore) each(X509_gmtime_adj) \
     each(X509_new) each(X509_set_issuer_name) each(X509_set_pubkey) \
@@ -93,6 +93,7 @@ int openssl_load(struct harp_error *error);
 #define X509_STORE_CTX_get0_cert openssl_functions.X509_STORE_CTX_get0_cert
 #define X509_STORE_CTX_set_error openssl_functions.X509_STORE_CTX_set_error
 #define X509_add_ext openssl_functions.X509_add_ext
+#define X509_digest openssl_functions.X509_digest
 #define X509_free openssl_functions.X509_free
 #define X509_get_X509_PUBKEY openssl_functions.X509_get_X509_PUBKEY
 #define X509_get_serialNumber openssl_functions.X509_get_serialNumber

@@ -222,6 +222,8 @@ function harness.host_entry(daemon)
     daemon.port, daemon.pin)
 end
 
+local SOME_PIN = "sha256//" .. ("A"):rep(43) .. "="
+
 --- options: daemon, settings, before (shell commands for its process). Its
 -- daemon is known as localhost, web01 and web02.
 function harness.dispatcher(options)
@@ -230,8 +232,8 @@ function harness.dispatcher(options)
   for _, name in ipairs{ "localhost", "web01", "web02" } do
     hosts[#hosts + 1] = name .. " = " .. harness.host_entry(options.daemon)
   end
-  hosts[#hosts + 1] = "refused = { address = '127.0.0.1', port = 1, user = 'x', password = 'x', pin = 'sha256//x=' }"
-  hosts[#hosts + 1] = "nowhere = { address = 'nowhere.invalid', user = 'x', password = 'x', pin = 'sha256//x=' }"
+  hosts[#hosts + 1] = "refused = { address = '127.0.0.1', port = 1, user = 'x', password = 'x', pin = '" .. SOME_PIN .. "' }"
+  hosts[#hosts + 1] = "nowhere = { address = 'nowhere.invalid', user = 'x', password = 'x', pin = '" .. SOME_PIN .. "' }"
   local config = harness.write(directory .. "/dispatcher.lua", ([[
     listen = %q
     database = %q
