@@ -392,7 +392,8 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
     daemon->context.procedures = procedures_new();
     if (read_config(daemon, config, error) == 0
         && users_prepare(error) == 0 && open_tls(daemon, error) == 0)
-        daemon->socket = listen_open(&daemon->listen, &daemon->name, error);
+        daemon->socket = listen_open(&daemon->listen, LISTEN_MODE,
+                                     &daemon->name, error);
     if (daemon->socket >= 0)
         return daemon;
     daemon_free(daemon);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatcher/doors.h"
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
@@ -16,13 +17,10 @@
 #include "dispatcher/store.h"
 #include "dispatcher/turn.h"
 #include "host/config.h"
-#include "net/endpoint.h"
-#include "net/listen.h"
 #include "net/net.h"
 #include "net/service.h"
 #include "wire/reply.h"
 
-#define PORT 3502
 #define DATABASE "/var/lib/harp/dispatcher.db"
 #define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
 #define MOST_RUNNING 1000
@@ -31,16 +29,9 @@
 
 struct dispatcher {
     struct parts parts;
-    struct endpoint listen;
+    struct doors *doors;
     char *database;
     bool lifeline;
-    char *name;                 /* of what it listens on */
-    union {
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-        uv_handle_t handle;
-    } listener;
     struct service service;
 };
 
@@ -73,8 +64,7 @@ static void read_most_running(struct parts *parts, struct config *config)
 static int read_settings(struct dispatcher *dispatcher,
                          struct config *config, struct harp_error *error)
 {
-    const char *address = config_string(config, "listen", "127.0.0.1:3502");
-
+    dispatcher->doors = doors_read(config);
     dispatcher->database = memory_string(config_string(config, "database",
                                                        DATABASE));
     dispatcher->lifeline = config_boolean(config, "lifeline", false);
@@ -84,7 +74,7 @@ static int read_settings(struct dispatcher *dispatcher,
     dispatcher->parts.hosts = hosts_read(config);
     if (config_finish(config, error) != 0)
         return -1;
-    return endpoint_parse(&dispatcher->listen, address, PORT, error);
+    return doors_prepare(dispatcher->doors, error);
 }
 
 static int read_config(struct dispatcher *dispatcher, const char *path,
@@ -98,36 +88,6 @@ static int read_config(struct dispatcher *dispatcher, const char *path,
 }
 
 /* ---- starting ---- */
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-    struct dispatcher *dispatcher = listener->data;
-
-    if (status == 0)
-        session_start(&dispatcher->parts, listener);
-    else
-        log_warn("cannot accept: %s", uv_strerror(status));
-}
-
-static int open_listener(struct dispatcher *dispatcher,
-                         struct harp_error *error)
-{
-    uv_loop_t *loop = &dispatcher->parts.loop;
-    int fd = listen_open(&dispatcher->listen, &dispatcher->name, error);
-
-    if (fd < 0)
-        return -1;
-    if (dispatcher->listen.path) {
-        uv_pipe_init(loop, &dispatcher->listener.pipe, 0);
-        uv_pipe_open(&dispatcher->listener.pipe, fd);
-    } else {
-        uv_tcp_init(loop, &dispatcher->listener.tcp);
-        uv_tcp_open(&dispatcher->listener.tcp, fd);
-    }
-    dispatcher->listener.handle.data = dispatcher;
-    uv_listen(&dispatcher->listener.stream, 1024, on_connection);
-    return 0;
-}
 
 /* As many descriptors as there may be: one half for clients, one for runs. */
 static void set_limits(struct parts *parts)
@@ -154,13 +114,14 @@ struct dispatcher *dispatcher_new(const char *config,
 
     LIST_INIT(&parts->sessions);
     TAILQ_INIT(&parts->touched);
+    TAILQ_INIT(&parts->waiting);
     set_limits(parts);
     uv_loop_init(&parts->loop);
     turn_start(parts);
     parts->net = net_new(&parts->loop);
     if (read_config(dispatcher, config, error) == 0)
         parts->store = store_open(&parts->loop, dispatcher->database, error);
-    if (parts->store && open_listener(dispatcher, error) == 0)
+    if (parts->store && doors_open(dispatcher->doors, parts, error) == 0)
         return dispatcher;
     dispatcher_free(dispatcher);
     return NULL;
@@ -205,7 +166,7 @@ static void stop(void *owner)
 
     log_info("stopping");
     dispatcher->parts.stopping = true;
-    uv_close(&dispatcher->listener.handle, NULL);
+    doors_close(dispatcher->doors);
     block_signals();
     service_end(&dispatcher->service);
     job_stop_all(&dispatcher->parts);
@@ -217,12 +178,12 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     struct parts *parts = &dispatcher->parts;
 
     if (recover(dispatcher, error) != 0) {
-        uv_close(&dispatcher->listener.handle, NULL);
+        doors_close(dispatcher->doors);
         return -1;
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
-    service_announce(dispatcher->name);
+    doors_announce(dispatcher->doors);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
 }
@@ -243,8 +204,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);
     hosts_free(parts->hosts);
-    endpoint_free(&dispatcher->listen);
+    doors_free(dispatcher->doors);
     free(dispatcher->database);
-    free(dispatcher->name);
     free(dispatcher);
 }

@@ -8,6 +8,7 @@
 
 #include "dispatcher/ready.h"
 
+struct door;
 struct hosts;
 struct net;
 struct session;
@@ -31,7 +32,7 @@ struct parts {
     TAILQ_HEAD(touched, session) touched;   /* to be flushed in this turn */
     size_t clients;             /* connections, closing ones included */
     size_t most_clients;
-    uv_stream_t *waiting;       /* the listener, when one too many is there */
+    TAILQ_HEAD(waiting_doors, door) waiting;    /* one too many is there */
     bool stopping;              /* nothing new is begun */
 };
 

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "dispatcher/doors.h"
 #include "dispatcher/exchange.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/requests.h"
@@ -45,15 +46,6 @@ struct session {
 
 /* ---- closing: here alone ---- */
 
-static void accept_waiting(struct parts *parts)
-{
-    uv_stream_t *listener = parts->waiting;
-
-    parts->waiting = NULL;
-    if (listener && !parts->stopping)
-        session_start(parts, listener);
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     struct session *session = handle->data;
@@ -63,7 +55,7 @@ static void on_closed(uv_handle_t *handle)
     line_free(&session->input);
     buffer_free(&session->output);
     session->parts->clients--;
-    accept_waiting(session->parts);
+    doors_admit(session->parts);
     free(session);
 }
 
@@ -395,12 +387,14 @@ static struct session *session_new(struct parts *parts, uv_handle_type type)
     return session;
 }
 
-void session_start(struct parts *parts, uv_stream_t *listener)
+void session_start(struct door *door)
 {
+    struct parts *parts = door->parts;
+    uv_stream_t *listener = &door->listener.stream;
     struct session *session;
 
     if (parts->clients >= parts->most_clients) {
-        parts->waiting = listener;
+        doors_wait(door);
         return;
     }
     session = session_new(parts, listener->type);

@@ -17,18 +17,19 @@
 #define HARP_DISPATCHER_SESSION_H
 
 #include <stdbool.h>
-#include <uv.h>
 
 struct buffer;
+struct door;
 struct exchanges;
 struct parts;
 struct session;
 
 /*
  * Accepts and serves a client. When there are too many it does so later:
- * until then libuv accepts no other, and they wait in the kernel's queue.
+ * until then libuv accepts no other at this door, and they wait in the
+ * kernel's queue.
  */
-void session_start(struct parts *parts, uv_stream_t *listener);
+void session_start(struct door *door);
 
 /* Sends what there is to be sent, and what follows from that. */
 void session_flush_all(struct parts *parts);
