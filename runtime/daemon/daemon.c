@@ -23,8 +23,8 @@
 #include "host/config_users.h"
 #include "net/endpoint.h"
 #include "net/listen.h"
-#include "net/openssl.h"
 #include "net/service.h"
+#include "net/tls.h"
 #include "net/users.h"
 
 #define PORT 4306
@@ -321,35 +321,11 @@ static int read_config(struct daemon *daemon, const char *path,
     return status;
 }
 
-/* The first error is the cause, the others say where it was met. */
-static const char *tls_reason(void)
-{
-    unsigned long code = ERR_peek_error();
-    const char *reason = ERR_SYSTEM_ERROR(code)
-                       ? strerror(ERR_GET_REASON(code))
-                       : ERR_reason_error_string(code);
-
-    return reason ? reason : "OpenSSL refuses it";
-}
-
 static int open_tls(struct daemon *daemon, struct harp_error *error)
 {
-    const char *file = daemon->certificate;
-    SSL_CTX *tls;
-
-    if (openssl_load(error) != 0)
-        return -1;
-    tls = daemon->context.tls = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE
-                     | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (SSL_CTX_use_certificate_chain_file(tls, file) == 1) {
-        file = daemon->key;
-        if (SSL_CTX_use_PrivateKey_file(tls, file, SSL_FILETYPE_PEM) == 1)
-            return 0;
-    }
-    return error_set(error, USAGE_ERROR, "certificate", "cannot use %s: %s",
-                     file, tls_reason());
+    daemon->context.tls = tls_open(daemon->certificate, daemon->key, NULL,
+                                   error);
+    return daemon->context.tls ? 0 : -1;
 }
 
 static void stop(void *owner)
@@ -412,8 +388,7 @@ void daemon_free(struct daemon *daemon)
 {
     if (daemon->socket >= 0)
         close(daemon->socket);
-    if (daemon->context.tls)
-        SSL_CTX_free(daemon->context.tls);
+    tls_close(daemon->context.tls);
     users_free(daemon->context.users);
     procedures_free(daemon->context.procedures);
     endpoint_free(&daemon->listen);

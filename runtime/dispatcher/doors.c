@@ -13,6 +13,7 @@
 #include "net/listen.h"
 #include "net/service.h"
 #include "net/systemd.h"
+#include "net/tls.h"
 #include "net/users.h"
 
 #define PORT 3502
@@ -164,7 +165,12 @@ static int prepare(struct door *door, struct harp_error *error)
     if (!door->systemd
         && check(door, listen_is_local(&door->endpoint), error) != 0)
         return -1;
-    return door->users ? users_prepare(error) : 0;
+    if (door->users && users_prepare(error) != 0)
+        return -1;
+    if (door->certificate)
+        door->tls = tls_open(door->certificate, door->key, door->client_ca,
+                             error);
+    return door->certificate && !door->tls ? -1 : 0;
 }
 
 int doors_prepare(struct doors *doors, struct harp_error *error)
@@ -286,6 +292,7 @@ void doors_close(struct doors *doors)
 static void free_door(struct door *door)
 {
     users_free(door->users);
+    tls_close(door->tls);
     endpoint_free(&door->endpoint);
     free(door->address);
     free(door->certificate);

@@ -23,7 +23,7 @@ struct buffer;
 struct config;
 struct harp_error;
 struct parts;
-struct tls_context;
+struct ssl_ctx_st;              /* OpenSSL's SSL_CTX */
 struct users;
 
 struct door {
@@ -41,7 +41,7 @@ struct door {
     char *certificate;          /* NULL when it is plain */
     char *key;
     char *client_ca;
-    struct tls_context *tls;
+    struct ssl_ctx_st *tls;     /* NULL, too */
     union {
         uv_stream_t stream;
         uv_tcp_t tcp;
