@@ -72,6 +72,7 @@ static int read_settings(struct dispatcher *dispatcher,
     dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
     read_most_running(&dispatcher->parts, config);
     dispatcher->parts.hosts = hosts_read(config);
+    limits_read(&dispatcher->parts.limits, config);
     if (config_finish(config, error) != 0)
         return -1;
     return doors_prepare(dispatcher->doors, error);

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "dispatcher/limits.h"
 #include "dispatcher/ready.h"
 
 struct door;
@@ -31,7 +32,8 @@ struct parts {
     LIST_HEAD(sessions, session) sessions;
     TAILQ_HEAD(touched, session) touched;   /* to be flushed in this turn */
     size_t clients;             /* connections, closing ones included */
-    size_t most_clients;
+    size_t most_clients;        /* that there are descriptors for */
+    struct limits limits;
     TAILQ_HEAD(waiting_doors, door) waiting;    /* one too many is there */
     bool stopping;              /* nothing new is begun */
 };

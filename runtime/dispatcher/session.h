@@ -2,7 +2,12 @@
  * A client's connection: lines come in, replies go out.
  *
  *   READING ──► ANSWERING ──► LINGERING ──► closed
- *      └───────────┴── hang-up, error ────────▲
+ *    ▲   │         ▲  └── hang-up, error ─────▲
+ *    │   ▼         │ failed, 1 s later
+ *   CHECKING ──────┘
+ *
+ * At a door with users the first request says who asks, and waits while that
+ * is found out. TLS that fails is LINGERING, too: its last word says why.
  *
  * It is READING as long as only requests with a tag come (protocol §4). One
  * without is the last: nothing is read after it, and when it and all that

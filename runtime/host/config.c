@@ -208,6 +208,21 @@ void config_each(struct config *config, const char *name,
     lua_pop(L, 1);
 }
 
+void config_inside(struct config *config, const char *name,
+                   void (*each)(struct config *config, const char *name,
+                                void *context),
+                   void *context)
+{
+    int type = get(config, name);
+
+    expect(config, name, type, LUA_TTABLE);
+    luaL_checkstack(config->L, 10, NULL);
+    if (type == LUA_TTABLE)
+        visit(config, name, each, context);
+    else
+        lua_pop(config->L, 1);
+}
+
 const char *config_value(struct config *config)
 {
     return lua_type(config->L, config->table) == LUA_TSTRING

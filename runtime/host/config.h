@@ -40,6 +40,12 @@ void config_each(struct config *config, const char *name,
                  void *context);
 const char *config_value(struct config *config);
 
+/* Calls `visit` once, for a table: inside, the getters read its entries. */
+void config_inside(struct config *config, const char *name,
+                   void (*visit)(struct config *config, const char *name,
+                                 void *context),
+                   void *context);
+
 /* Remembers a complaint about the value of `name`; the first one is kept. */
 void config_complain(struct config *config, const char *name,
                      const char *complaint);
