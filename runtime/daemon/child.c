@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "daemon/peer.h"
 #include "daemon/procedures.h"
-#include "daemon/users.h"
+#include "net/users.h"
 #include "wire/call.h"
 
 #define REQUEST_SECONDS 10.0    /* for handshake and request (protocol §2) */

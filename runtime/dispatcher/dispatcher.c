@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatcher/doors.h"
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
@@ -20,13 +21,10 @@
 #include "dispatcher/turn.h"
 #include "host/config.h"
 #include "host/log_settings.h"
-#include "net/endpoint.h"
-#include "net/listen.h"
 #include "net/net.h"
 #include "net/service.h"
 #include "wire/reply.h"
 
-#define PORT 3502
 #define DATABASE "/var/lib/harp/dispatcher.db"
 #define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
 #define JOB_BYTES (1 << 30)
@@ -37,16 +35,9 @@
 
 struct dispatcher {
     struct parts parts;
-    struct endpoint listen;
+    struct doors *doors;
     char *database;
     bool lifeline;
-    char *name;                 /* of what it listens on */
-    union {
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-        uv_handle_t handle;
-    } listener;
     struct service service;
     double grace;               /* seconds for what runs at the end */
     struct stop stop;
@@ -102,8 +93,7 @@ static void read_most_running(struct parts *parts, struct config *config)
 static int read_settings(struct dispatcher *dispatcher,
                          struct config *config, struct harp_error *error)
 {
-    const char *address = config_string(config, "listen", "127.0.0.1:3502");
-
+    dispatcher->doors = doors_read(config);
     dispatcher->database = memory_string(config_string(config, "database",
                                                        DATABASE));
     dispatcher->lifeline = config_boolean(config, "lifeline", false);
@@ -116,9 +106,10 @@ static int read_settings(struct dispatcher *dispatcher,
     run_read_settings(&dispatcher->parts, config);
     log_settings_read(config);
     dispatcher->parts.hosts = hosts_read(config);
+    limits_read(&dispatcher->parts.limits, config);
     if (config_finish(config, error) != 0)
         return -1;
-    return endpoint_parse(&dispatcher->listen, address, PORT, error);
+    return doors_prepare(dispatcher->doors, error);
 }
 
 static int read_config(struct dispatcher *dispatcher, const char *path,
@@ -133,36 +124,6 @@ static int read_config(struct dispatcher *dispatcher, const char *path,
 }
 
 /* ---- starting ---- */
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-    struct dispatcher *dispatcher = listener->data;
-
-    if (status == 0)
-        session_start(&dispatcher->parts, listener);
-    else
-        log_warn("cannot accept: %s", uv_strerror(status));
-}
-
-static int open_listener(struct dispatcher *dispatcher,
-                         struct harp_error *error)
-{
-    uv_loop_t *loop = &dispatcher->parts.loop;
-    int fd = listen_open(&dispatcher->listen, &dispatcher->name, error);
-
-    if (fd < 0)
-        return -1;
-    if (dispatcher->listen.path) {
-        uv_pipe_init(loop, &dispatcher->listener.pipe, 0);
-        uv_pipe_open(&dispatcher->listener.pipe, fd);
-    } else {
-        uv_tcp_init(loop, &dispatcher->listener.tcp);
-        uv_tcp_open(&dispatcher->listener.tcp, fd);
-    }
-    dispatcher->listener.handle.data = dispatcher;
-    uv_listen(&dispatcher->listener.stream, 1024, on_connection);
-    return 0;
-}
 
 /* As many descriptors as there may be: one half for clients, one for runs. */
 static void set_limits(struct parts *parts)
@@ -190,6 +151,7 @@ struct dispatcher *dispatcher_new(const char *config,
     LIST_INIT(&parts->sessions);
     TAILQ_INIT(&parts->touched);
     ready_start(&parts->ready);
+    TAILQ_INIT(&parts->waiting);
     set_limits(parts);
     uv_loop_init(&parts->loop);
     turn_start(parts);
@@ -198,7 +160,7 @@ struct dispatcher *dispatcher_new(const char *config,
         parts->store = store_open(&parts->loop, dispatcher->database, error);
     if (parts->store)
         hosts_start(parts->hosts, parts, dispatcher->database);
-    if (parts->store && open_listener(dispatcher, error) == 0)
+    if (parts->store && doors_open(dispatcher->doors, parts, error) == 0)
         return dispatcher;
     dispatcher_free(dispatcher);
     return NULL;
@@ -257,7 +219,7 @@ static void stop(void *owner)
     struct dispatcher *dispatcher = owner;
 
     log_info("stopping");
-    uv_close(&dispatcher->listener.handle, NULL);
+    doors_close(dispatcher->doors);
     dispatcher->service.stop = on_hurry;
     stop_begin(&dispatcher->stop, &dispatcher->parts, dispatcher->grace,
                on_ending, dispatcher);
@@ -268,13 +230,13 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     struct parts *parts = &dispatcher->parts;
 
     if (recover(dispatcher, error) != 0) {
-        uv_close(&dispatcher->listener.handle, NULL);
+        doors_close(dispatcher->doors);
         return -1;
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
     retention_start(parts->retention);
-    service_announce(dispatcher->name);
+    doors_announce(dispatcher->doors);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
 }
@@ -297,8 +259,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);
     hosts_free(parts->hosts);
-    endpoint_free(&dispatcher->listen);
+    doors_free(dispatcher->doors);
     free(dispatcher->database);
-    free(dispatcher->name);
     free(dispatcher);
 }

@@ -9,7 +9,6 @@
 #include "dispatcher/session.h"
 #include "wire/reply.h"
 
-#define MOST 100000             /* exchanges of a connection */
 #define MOST_READING 16         /* that have the store read for them at once */
 
 static int by_tag(const void *left, const void *right)
@@ -35,17 +34,18 @@ void exchanges_init(struct exchanges *exchanges)
 }
 
 int exchanges_check(const struct exchanges *exchanges,
-                    const struct request *request, struct harp_error *error)
+                    const struct request *request, size_t most,
+                    struct harp_error *error)
 {
     if (!request->tagged)
         return 0;
     if (find(exchanges, request->tag))
         return error_set(error, REMOTE_ERROR, "invalid_request",
                          "tag %lld is in use", (long long)request->tag);
-    if (exchanges->count >= MOST)
+    if (exchanges->count >= most)
         return error_set(error, REMOTE_ERROR, "invalid_request",
-                         "%d requests are being answered on this connection: "
-                         "it may not have more", MOST);
+                         "%zu requests are being answered on this connection: "
+                         "it may not have more", most);
     return 0;
 }
 

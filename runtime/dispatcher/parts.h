@@ -7,8 +7,10 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "dispatcher/limits.h"
 #include "dispatcher/ready.h"
 
+struct door;
 struct hosts;
 struct net;
 struct retention;
@@ -36,8 +38,9 @@ struct parts {
     LIST_HEAD(sessions, session) sessions;
     TAILQ_HEAD(touched, session) touched;   /* to be flushed in this turn */
     size_t clients;             /* connections, closing ones included */
-    size_t most_clients;
-    uv_stream_t *waiting;       /* the listener, when one too many is there */
+    size_t most_clients;        /* that there are descriptors for */
+    struct limits limits;
+    TAILQ_HEAD(waiting_doors, door) waiting;    /* one too many is there */
     bool stopping;              /* nothing new is begun */
     bool ending;                /* nor is anything read any more */
 };

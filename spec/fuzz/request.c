@@ -43,6 +43,8 @@ static void compare(const struct request *a, const struct request *b)
     MUST(a->max_exec_time == b->max_exec_time);
     must_be_same(a->dedup_key, b->dedup_key);
     MUST(a->dedup_window == b->dedup_window);
+    must_be_same(a->user, b->user);
+    must_be_same(a->password, b->password);
     must_be_same(a->job_id, b->job_id);
     MUST(a->wait == b->wait);
     MUST(a->since == b->since);
