@@ -233,7 +233,8 @@ function harness.dispatcher(options)
     hosts[#hosts + 1] = name .. " = " .. harness.host_entry(options.daemon)
   end
   for name, address in pairs{ refused = "127.0.0.1:1", nowhere = "nowhere.invalid" } do
-    hosts[#hosts + 1] = ("%s = { address = %q, user = "x", password = "x", pin = %q }"):format(name, address, SOME_PIN)
+    hosts[#hosts + 1] = ("%s = { address = %q, user = 'x', password = 'x', pin = %q }"):format(
+      name, address, SOME_PIN)
   end
   local config = harness.write(directory .. "/dispatcher.lua", ([[
     listen = %q
