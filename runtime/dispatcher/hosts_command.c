@@ -95,22 +95,29 @@ static void on_closed(uv_handle_t *handle)
     free(run);
 }
 
-static void close_all(struct run *run)
+static void close_handle(void *handle)
 {
-    uv_handle_t *handles[] = {
-        (uv_handle_t *)&run->process, (uv_handle_t *)&run->output,
-        (uv_handle_t *)&run->errors, (uv_handle_t *)&run->limit,
-    };
-
-    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
-        if (!uv_is_closing(handles[i]))
-            uv_close(handles[i], on_closed);
+    if (!uv_is_closing(handle))
+        uv_close(handle, on_closed);
 }
 
-/* With all that it has started: it leads a group. */
+/* The process closes when it has ended, or it would stay a zombie. */
+static void close_all(struct run *run)
+{
+    close_handle(&run->output);
+    close_handle(&run->errors);
+    close_handle(&run->limit);
+    if (run->exited)
+        close_handle(&run->process);
+}
+
+/*
+ * With all that it has started: it leads a group, which what holds a pipe is
+ * taken to be of, and keeps its number in use.
+ */
 static void kill_group(struct run *run)
 {
-    if (!run->exited && run->process.pid > 0)
+    if (run->process.pid > 0 && (!run->exited || run->open > 0))
         kill(-run->process.pid, SIGKILL);
 }
 
@@ -119,6 +126,7 @@ static void fail(struct run *run, const char *failure)
     if (!run->failure)
         run->failure = failure;
     kill_group(run);
+    run->open = 0;
     close_all(run);
 }
 

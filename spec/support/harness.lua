@@ -232,8 +232,10 @@ function harness.dispatcher(options)
   for _, name in ipairs{ "localhost", "web01", "web02" } do
     hosts[#hosts + 1] = name .. " = " .. harness.host_entry(options.daemon)
   end
-  hosts[#hosts + 1] = "refused = { address = '127.0.0.1', port = 1, user = 'x', password = 'x', pin = '" .. SOME_PIN .. "' }"
-  hosts[#hosts + 1] = "nowhere = { address = 'nowhere.invalid', user = 'x', password = 'x', pin = '" .. SOME_PIN .. "' }"
+  for name, address in pairs{ refused = "127.0.0.1:1", nowhere = "nowhere.invalid" } do
+    hosts[#hosts + 1] = ("%s = { address = %q, user = 'x', password = 'x', pin = %q }"):format(
+      name, address, SOME_PIN)
+  end
   local config = harness.write(directory .. "/dispatcher.lua", ([[
     listen = %q
     database = %q

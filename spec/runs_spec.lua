@@ -1,0 +1,393 @@
+-- What becomes of a job's call to its daemon: limits, failures, trust, caps.
+
+local certificates = require "spec.support.certificates"
+local harness = require "spec.support.harness"
+local harp = require "harp"
+local socket = require "socket"
+
+local eventually = harness.eventually
+
+describe("a job's run", function()
+  local daemon, dispatcher, odd, directory, authority, heard
+
+  -- Of that name it is reached at that port, with these settings.
+  local function entry(name, port, settings)
+    return ("hosts.%s = { address = '127.0.0.1', port = %d, user = 'tester', password = 'secret', %s }\n"):format(
+      name, port, settings)
+  end
+
+  local function start(settings, before)
+    return harness.dispatcher{ daemon = daemon, settings = settings, before = before }
+  end
+
+  local function request(fields, server)
+    fields.harpcaller = 1
+    return harp.decode(harness.ask(server or dispatcher, harp.encode(fields) .. "\n")[1])
+  end
+
+  local function submit(procedure, arguments, options, server)
+    local fields = { host = "localhost", procedure = procedure, arguments = harp.array(arguments or {}) }
+    for name, v in pairs(options or {}) do fields[name] = v end
+    local reply = request(fields, server)
+    return assert(reply.job_id, harp.encode(reply))
+  end
+
+  local function outcome(id, server) return request({ get_result = id, wait = true }, server) end
+  local function run(...) return outcome(submit(...), select(4, ...)) end
+
+  local function times(id, server) return request({ get_status = id }, server).time end
+
+  -- The error that a call of this host ends with.
+  local function failure(host, procedure, options, server)
+    options = options or {}
+    options.host = host
+    return assert(run(procedure or "sum", { 1, 2 }, options, server).error)
+  end
+
+  local function last_heard()
+    local file = io.open(heard)
+    if not file then return end
+    local text = file:read "a"
+    file:close()
+    return text:match "([^\n]*)\n$"
+  end
+
+  local function seconds(fn, ...)
+    local begin = socket.gettime()
+    fn(...)
+    return socket.gettime() - begin
+  end
+
+  setup(function()
+    directory = harness.directory()
+    heard = directory .. "/heard"
+    daemon = harness.daemon()
+    authority = certificates.make(directory, { authority = true })
+    local made = certificates.make(directory)
+    odd = harness.peer("odd_daemon", { certificate = made.certificate, key = made.key, heard = heard })
+    odd.pin = made.pin
+    dispatcher = start(entry("odd", odd.port, ("pin = %q, accept_timeout = 0.4"):format(odd.pin))
+      .. "max_answer = 1000000")
+  end)
+
+  teardown(harness.clean_up)
+
+  describe("has limits", function()
+    -- By how much it was off the time of a call that takes so long; the others
+    -- on this machine may spoil one try.
+    local function excess(time, procedure, arguments, options)
+      local least = math.huge
+      for _ = 1, 3 do
+        local reference = seconds(run, "sleep", { time })
+        least = math.min(least, math.abs(seconds(run, procedure, arguments, options) - reference))
+        if least < 0.1 then break end
+      end
+      return least
+    end
+
+    it("to a tenth of a second", function()
+      assert.is_true(excess(0.5, "sleep", { 100 }, { timeout = 0.5 }) < 0.1)
+      assert.is_true(excess(0.6, "count", { 100, 0.05 }, { max_exec_time = 0.6 }) < 0.1)
+    end)
+
+    it("whose silence begins anew with each packet", function()
+      local id
+      local time = seconds(function()
+        id = submit("count", { 4, 0.25 }, { timeout = 0.45 })
+        assert.same({ result = { msg = "end" } }, outcome(id))
+      end)
+      assert.is_true(time > 0.9)
+      assert.same({ type = "timeout", message = "reading result timed out" },
+        failure("odd", "mute_stream", { timeout = 0.2 }))
+    end)
+
+    it("for the daemon to take the call, apart from those of the job", function()
+      local begin = socket.gettime()
+      assert.same({ type = "timeout", message = "request timed out" }, failure("odd", "mute"))
+      local time = socket.gettime() - begin
+      assert.is_true(time > 0.35 and time < 2, time)
+      eventually(function() return last_heard() == "mute closed" end)
+      assert.same({ type = "timeout", message = "maximum execution time exceeded" },
+        failure("odd", "mute", { max_exec_time = 0.2 }))
+      assert.same({ type = "timeout", message = "reading result timed out" },
+        failure("odd", "mute_after", { timeout = 0.6 }))
+      eventually(function() return last_heard() == "mute_after closed" end)
+    end)
+
+    it("for the connection, for all hosts or for one", function()
+      local silent = assert(socket.bind("127.0.0.1", 0))
+      local port = select(2, silent:getsockname())
+      local server = start("connect_timeout = 0.3\n" .. entry("silent", port, "verify = false")
+        .. entry("patient", port, "verify = false, connect_timeout = 0.9"))
+      local short = seconds(function()
+        local error = failure("silent", "sum", nil, server)
+        assert.equal("timeout", error.type)
+        assert.equal(("127.0.0.1:%d: connecting took too long"):format(port), error.message)
+      end)
+      local long = seconds(failure, "patient", "sum", nil, server)
+      assert.is_true(long - short > 0.3, long - short)
+      assert.equal(0, server:stop())
+      silent:close()
+    end)
+  end)
+
+  describe("ends with an error when the daemon", function()
+    it("cannot be reached", function()
+      local error = failure "refused"
+      assert.equal("econnrefused", error.type)
+      assert.truthy(error.message:find("127.0.0.1:1: ", 1, true))
+      assert.equal("nxdomain", failure "nowhere".type)
+    end)
+
+    it("closes the connection", function()
+      for _, name in ipairs{ "close", "close_after", "close_inside" } do
+        assert.equal("closed", failure("odd", name).type, name)
+      end
+    end)
+
+    it("speaks nonsense, or out of order", function()
+      for _, name in ipairs{ "garbage", "garbage_after", "early", "twice", "packet", "two_in_one", "no_message" } do
+        assert.equal("bad_protocol", failure("odd", name).type, name)
+      end
+    end)
+
+    it("sends a line without an end", function()
+      local error = failure("odd", "endless")
+      assert.equal("bad_protocol", error.type)
+      assert.truthy(error.message:find "a line of more than 1000000 bytes", error.message)
+      eventually(function() return last_heard() == "endless closed" end)
+    end)
+
+    it("says so, also after packets", function()
+      assert.same({ type = "system_error", message = "disk", data = { 7 } }, failure("odd", "odd_error"))
+    end)
+
+    it("dies without a word", function()
+      local made = certificates.make(directory)
+      local mortal = harness.peer("odd_daemon", { certificate = made.certificate, key = made.key, heard = heard })
+      local server = start(entry("mortal", mortal.port, ("pin = %q"):format(made.pin)))
+      assert.equal("closed", failure("mortal", "rude", nil, server).type)
+      assert.equal(0, server:stop())
+    end)
+
+    it("speaks no TLS", function()
+      local server = start(entry("plain", dispatcher.port, "verify = false, connect_timeout = 2"))
+      local error = failure("plain", "sum", nil, server)
+      assert.truthy(error.type == "tls" or error.type == "timeout", error.type)
+      assert.equal(0, server:stop())
+    end)
+  end)
+
+  describe("when it is cancelled", function()
+    -- Cancelled once `begun()`.
+    local function cancel(host, procedure, begun, server)
+      local id = submit(procedure, {}, { host = host }, server)
+      eventually(begun)
+      assert.is_true(seconds(function()
+        assert.same({ cancelled = true }, request({ cancel = id }, server))
+      end) < 1)
+      assert.same({ cancelled = true }, outcome(id, server))
+    end
+
+    it("hangs up on the daemon, before it has taken the call and after", function()
+      for _, name in ipairs{ "mute", "mute_after", "mute_stream" } do
+        cancel("odd", name, function() return last_heard() == name .. " waiting" end)
+        eventually(function() return last_heard() == name .. " closed" end)
+        os.remove(heard)
+      end
+    end)
+
+    it("stops to connect", function()
+      local silent = assert(socket.bind("127.0.0.1", 0))
+      silent:settimeout(5)
+      local server = start(entry("silent", select(2, silent:getsockname()), "verify = false"))
+      local client
+      cancel("silent", "sum", function()
+        client = assert(silent:accept())
+        return client
+      end, server)
+      client:settimeout(1)
+      assert.truthy(client:receive "*a")         -- the hello of TLS, and the end
+      client:close()
+      silent:close()
+      assert.equal(0, server:stop())
+    end)
+  end)
+
+  describe("trusts a daemon", function()
+    local good, server, leaf, other
+
+    setup(function()
+      leaf, other = certificates.make(directory, { issuer = authority }), certificates.make(directory)
+      good = harness.daemon{ settings = ("certificate = %q\nkey = %q"):format(leaf.certificate, leaf.key) }
+      local function daemon_with(options)
+        options.issuer = authority
+        local made = certificates.make(directory, options)
+        return harness.daemon{ settings = ("certificate = %q\nkey = %q"):format(made.certificate, made.key) }
+      end
+      local named, expired = daemon_with{ names = "DNS:web01" }, daemon_with{ days = -1 }
+      local old = harness.stock_daemon()
+      local both = certificates.chain(directory, other, leaf)
+      local known = directory .. "/known_hosts"
+      local text = {}
+      local function add(name, peer, ...) text[#text + 1] = entry(name, peer.port, (...):format(select(2, ...))) end
+      add("by_default", good, "")
+      add("system", good, "verify = 'system'")
+      add("authority", good, "ca_file = %q", authority.certificate)
+      add("wrong_authority", good, "ca_file = %q", other.certificate)
+      add("wrong_name", named, "ca_file = %q", authority.certificate)
+      add("expired", expired, "ca_file = %q", authority.certificate)
+      add("pinned", good, "pin = %q", leaf.pin)
+      add("wrong_pin", good, "pin = %q", other.pin)
+      add("certs", good, "known_certs_file = %q", both)
+      add("wrong_certs", good, "known_certs_file = %q", other.certificate)
+      add("no_certs", good, "known_certs_file = %q", leaf.key)
+      add("missing_certs", good, "known_certs_file = '/no/such'")
+      add("first", good, "known_hosts = %q", known)
+      add("anyone", good, "verify = false")
+      add("old", old, "pin = %q, tls = 'legacy'", old.pin)
+      add("wrong_old", old, "pin = %q, tls = 'legacy'", other.pin)
+      add("too_old", old, "pin = %q", old.pin)
+      add("two", good, "")
+      harness.write(known, "")
+      server = start("host_defaults = { ca_file = " .. ("%q"):format(authority.certificate) .. " }\n"
+        .. table.concat(text))
+    end)
+
+    teardown(function() assert.equal(0, server:stop()) end)
+
+    it("that it has reason to", function()
+      for _, host in ipairs{ "by_default", "authority", "pinned", "certs", "first", "first", "anyone", "localhost" } do
+        assert.same({ result = 3 }, run("sum", { 1, 2 }, { host = host }, server), host)
+      end
+      assert.equal(("127.0.0.1:%d %s\n"):format(good.port, leaf.pin), harness.read(directory .. "/known_hosts"))
+    end)
+
+    it("and no other", function()
+      for host, message in pairs{
+        system = "unknown authority: none of the system's", wrong_authority = "unknown authority",
+        wrong_name = 'wrong name: the peer\'s certificate is not for "127.0.0.1"', expired = "expired",
+        wrong_pin = "pin mismatch", wrong_certs = "unknown certificate: the peer's is none of the 1 in",
+        no_certs = "no certificates in", missing_certs = "/no/such: No such file", wrong_old = "pin mismatch",
+      } do
+        local error = failure(host, "sum", nil, server)
+        assert.equal("certificate", error.type, host)
+        assert.truthy(error.message:find(message, 1, true), error.message)
+      end
+    end)
+
+    it("of the stock kind when it is said to be one", function()
+      assert.same({ result = 3 }, run("sum", { 1, 2 }, { host = "old" }, server))
+      local error = failure("too_old", "sum", nil, server)
+      assert.equal("tls", error.type)
+      assert.truthy(error.message:find('tls = "legacy"', 1, true))
+    end)
+  end)
+
+  describe("waits for its turn", function()
+    -- So many calls of `host`, by their ids.
+    local function many(n, host, server, procedure, arguments, options)
+      local ids = {}
+      for i = 1, n do
+        local all = { host = host }
+        for name, v in pairs(options or {}) do all[name] = v end
+        ids[i] = submit(procedure or "sleep", arguments or { 0.2 }, all, server)
+      end
+      return ids
+    end
+
+    local function running(ids, server)
+      local count = 0
+      for _, id in ipairs(ids) do
+        local time = times(id, server)
+        if time.start ~= harp.null and time["end"] == harp.null then count = count + 1 end
+      end
+      return count
+    end
+
+    it("when its host has as many calls as it takes", function()
+      local server = start("max_running_per_host = 2\nhosts.web01.max_running = 3")
+      local first, second = many(7, "localhost", server), many(7, "web01", server)
+      eventually(function() return running(first, server) == 2 and running(second, server) == 3 end)
+      for _, list in ipairs{ first, second } do
+        for _, id in ipairs(list) do assert.same({ result = "slept" }, outcome(id, server)) end
+      end
+      assert.equal(0, server:stop())
+    end)
+
+    it("and its limits do not count until then, and it can be cancelled", function()
+      local server = start "max_running_per_host = 1"
+      local ids = many(3, "localhost", server, "sleep", { 0.3 }, { max_exec_time = 0.5, timeout = 0.5 })
+      local cancelled = many(1, "localhost", server)[1]
+      assert.same({ cancelled = true }, request({ cancel = cancelled }, server))
+      assert.equal(harp.null, times(cancelled, server).start)
+      for _, id in ipairs(ids) do assert.same({ result = "slept" }, outcome(id, server)) end
+      assert.equal(0, server:stop())
+    end)
+
+    it("without being kept back by the many of another host or queue", function()
+      local server = start "max_running_per_host = 1\nmax_running = 2"
+      local function queue(name) return { queue = { name = { q = name }, concurrency = 100 } } end
+      local crowd = many(100, "localhost", server, "sleep", { 0.05 }, queue "crowd")
+      assert.same({ result = 3 }, run("sum", { 1, 2 }, { host = "web01" }, server))
+      local other = queue "other"
+      other.host = "localhost"
+      assert.same({ result = 3 }, run("sum", { 1, 2 }, other, server))
+      assert.same({ result = 3 }, run("sum", { 1, 2 }, { host = "localhost" }, server))
+      assert.equal(harp.null, times(crowd[60], server).start)
+      server:stop()
+    end)
+
+    it("first in, first out, also of a queue that many hosts share", function()
+      local server = start "max_running_per_host = 1"
+      local file = os.tmpname()
+      local ids = {}
+      for i = 1, 9 do
+        ids[i] = submit("mark", { file, tostring(i) }, { host = i % 2 == 0 and "web01" or "localhost",
+          queue = { name = { shared = true } } }, server)
+      end
+      for _, id in ipairs(ids) do outcome(id, server) end
+      assert.equal("1\n2\n3\n4\n5\n6\n7\n8\n9\n", harness.read(file))
+      os.remove(file)
+      assert.equal(0, server:stop())
+    end)
+  end)
+
+  describe("takes memory", function()
+    -- Bytes at most so far; nil under a sanitizer, which takes its own.
+    local function peak(server)
+      local text = harness.read("/proc/" .. server.pid .. "/status")
+      if math.tointeger(text:match "VmPeak:%s*(%d+)") > 1 << 30 then return nil end
+      return math.tointeger(text:match "VmHWM:%s*(%d+)") * 1024
+    end
+
+    -- How much more it takes for `fn`, in bytes.
+    local function growth(fn)
+      local server = start("")
+      run("sum", { 1, 2 }, nil, server)
+      local before = peak(server)
+      fn(server)
+      local after = peak(server)
+      server:stop()
+      return before and after - before or 0
+    end
+
+    it("of a few times a result or a packet", function()
+      local size = 8 << 20
+      assert.is_true(growth(function(server)
+        assert.equal(size, #run("text", { size }, nil, server).result)
+      end) < 4 * size)
+      local echoed = ("x"):rep(1000000)
+      assert.is_true(growth(function(server)
+        assert.equal(echoed, run("echo", { echoed }, nil, server).result)
+      end) < 12 * #echoed)
+    end)
+
+    it("that does not depend on how long a stream is, however fast", function()
+      local function stream(n)
+        return growth(function(server) run("count", { n }, nil, server) end)
+      end
+      assert.is_true(stream(100000) < 3 * stream(10000) + (4 << 20))
+    end)
+  end)
+end)
