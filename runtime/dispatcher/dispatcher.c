@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatcher/control.h"
 #include "dispatcher/doors.h"
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
@@ -17,8 +20,10 @@
 #include "dispatcher/store.h"
 #include "dispatcher/turn.h"
 #include "host/config.h"
+#include "net/endpoint.h"
 #include "net/net.h"
 #include "net/service.h"
+#include "net/systemd.h"
 #include "wire/reply.h"
 
 #define DATABASE "/var/lib/harp/dispatcher.db"
@@ -29,8 +34,11 @@
 
 struct dispatcher {
     struct parts parts;
-    struct doors *doors;
+    char *config;               /* its file, to be read again */
     char *database;
+    struct endpoint control_at; /* its path is NULL when there is none */
+    struct control *control;
+    uv_signal_t hang_up;        /* SIGHUP: read the configuration again */
     bool lifeline;
     struct service service;
 };
@@ -61,10 +69,26 @@ static void read_most_running(struct parts *parts, struct config *config)
     }
 }
 
+static void read_control(struct dispatcher *dispatcher, struct config *config)
+{
+    const char *address = config_string(config, "control", NULL);
+    struct endpoint *at = &dispatcher->control_at;
+    struct harp_error error;
+
+    if (!address)
+        return;
+    if (endpoint_parse(at, address, 1, &error) != 0)
+        config_complain(config, "control", error.message);
+    else if (!at->path)
+        config_complain(config, "control", "must be a unix socket: "
+                        "\"unix:/path\"");
+}
+
 static int read_settings(struct dispatcher *dispatcher,
                          struct config *config, struct harp_error *error)
 {
-    dispatcher->doors = doors_read(config);
+    dispatcher->parts.doors = doors_read(config);
+    read_control(dispatcher, config);
     dispatcher->database = memory_string(config_string(config, "database",
                                                        DATABASE));
     dispatcher->lifeline = config_boolean(config, "lifeline", false);
@@ -75,7 +99,7 @@ static int read_settings(struct dispatcher *dispatcher,
     limits_read(&dispatcher->parts.limits, config);
     if (config_finish(config, error) != 0)
         return -1;
-    return doors_prepare(dispatcher->doors, error);
+    return doors_prepare(dispatcher->parts.doors, error);
 }
 
 static int read_config(struct dispatcher *dispatcher, const char *path,
@@ -86,6 +110,136 @@ static int read_config(struct dispatcher *dispatcher, const char *path,
 
     config_free(config);
     return status;
+}
+
+/* What is read from the configuration, and may be read again. */
+static void free_settings(struct dispatcher *dispatcher)
+{
+    hosts_free(dispatcher->parts.hosts);
+    doors_free(dispatcher->parts.doors);
+    endpoint_free(&dispatcher->control_at);
+    free(dispatcher->database);
+}
+
+/* ---- reading it again ---- */
+
+static int adopt_settings(struct parts *parts, struct parts *fresh,
+                          bool *same, struct harp_error *error)
+{
+    struct hosts *hosts = parts->hosts;
+
+    if (doors_renew(parts->doors, fresh->doors, same, error) != 0)
+        return -1;
+    parts->hosts = fresh->hosts;
+    fresh->hosts = hosts;
+    parts->limits = fresh->limits;
+    return 0;
+}
+
+/*
+ * Hosts, limits, and the users and certificates of listeners are taken over;
+ * or, when anything is wrong with the file, nothing is.
+ */
+static int64_t reload(void *owner, struct harp_error *error)
+{
+    struct dispatcher *dispatcher = owner;
+    struct dispatcher fresh = { .parts.most_running = SIZE_MAX };
+    bool same = true;
+    int status = -1;
+
+    systemd_notify_reloading();
+    if (read_config(&fresh, dispatcher->config, error) == 0)
+        status = adopt_settings(&dispatcher->parts, &fresh.parts, &same,
+                                error);
+    free_settings(&fresh);
+    systemd_notify("READY=1");
+    if (status != 0)
+        log_warn("not reloaded, all stays as it was: %s", error->message);
+    else
+        log_info("reloaded%s", same ? "" : "; the listeners stay as they are");
+    return status == 0 ? !same : -1;
+}
+
+static void on_hang_up(uv_signal_t *signal, int number)
+{
+    struct harp_error error;
+
+    (void)number;
+    reload(signal->data, &error);
+}
+
+/* ---- control ---- */
+
+/* Hosts come from the configuration alone. */
+static int64_t refresh_hosts(void *owner, struct harp_error *error)
+{
+    (void)owner;
+    return error_set(error, USAGE_ERROR, "not_available",
+                     "hosts cannot be refreshed here");
+}
+
+/* Nothing is ever removed from the database. */
+static int64_t prune(void *owner, double seconds, struct harp_error *error)
+{
+    (void)owner;
+    (void)seconds;
+    return error_set(error, USAGE_ERROR, "not_available",
+                     "jobs cannot be pruned here");
+}
+
+static void request_stop(void *owner)
+{
+    (void)owner;
+    kill(getpid(), SIGTERM);
+}
+
+static int64_t file_size(const char *path, const char *suffix)
+{
+    char *name = memory_format("%s%s", path, suffix);
+    struct stat file;
+    int64_t size = stat(name, &file) == 0 ? file.st_size : 0;
+
+    free(name);
+    return size;
+}
+
+static int64_t database_size(void *owner)
+{
+    const struct dispatcher *dispatcher = owner;
+
+    return file_size(dispatcher->database, "")
+         + file_size(dispatcher->database, "-wal");
+}
+
+static const struct control_actions actions = {
+    reload, refresh_hosts, prune, request_stop, database_size
+};
+
+static void close_doors(struct dispatcher *dispatcher)
+{
+    doors_close(dispatcher->parts.doors);
+    control_close(dispatcher->control);
+    uv_close((uv_handle_t *)&dispatcher->hang_up, NULL);
+}
+
+/* The ways in, for clients and for whoever runs it. */
+static int open_doors(struct dispatcher *dispatcher, struct harp_error *error)
+{
+    struct parts *parts = &dispatcher->parts;
+
+    if (doors_open(parts->doors, parts, error) != 0)
+        return -1;
+    uv_signal_init(&parts->loop, &dispatcher->hang_up);
+    dispatcher->hang_up.data = dispatcher;
+    uv_signal_start(&dispatcher->hang_up, on_hang_up, SIGHUP);
+    if (!dispatcher->control_at.path)
+        return 0;
+    dispatcher->control = control_open(parts, &dispatcher->control_at,
+                                       &actions, dispatcher, error);
+    if (dispatcher->control)
+        return 0;
+    close_doors(dispatcher);
+    return -1;
 }
 
 /* ---- starting ---- */
@@ -113,6 +267,7 @@ struct dispatcher *dispatcher_new(const char *config,
     struct dispatcher *dispatcher = memory_new(sizeof *dispatcher);
     struct parts *parts = &dispatcher->parts;
 
+    dispatcher->config = memory_string(config);
     LIST_INIT(&parts->sessions);
     TAILQ_INIT(&parts->touched);
     TAILQ_INIT(&parts->waiting);
@@ -122,7 +277,7 @@ struct dispatcher *dispatcher_new(const char *config,
     parts->net = net_new(&parts->loop);
     if (read_config(dispatcher, config, error) == 0)
         parts->store = store_open(&parts->loop, dispatcher->database, error);
-    if (parts->store && doors_open(dispatcher->doors, parts, error) == 0)
+    if (parts->store && open_doors(dispatcher, error) == 0)
         return dispatcher;
     dispatcher_free(dispatcher);
     return NULL;
@@ -167,7 +322,8 @@ static void stop(void *owner)
 
     log_info("stopping");
     dispatcher->parts.stopping = true;
-    doors_close(dispatcher->doors);
+    systemd_notify("STOPPING=1");
+    close_doors(dispatcher);
     block_signals();
     service_end(&dispatcher->service);
     job_stop_all(&dispatcher->parts);
@@ -179,12 +335,13 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     struct parts *parts = &dispatcher->parts;
 
     if (recover(dispatcher, error) != 0) {
-        doors_close(dispatcher->doors);
+        close_doors(dispatcher);
         return -1;
     }
     service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
                   stop, dispatcher);
-    doors_announce(dispatcher->doors);
+    doors_announce(parts->doors);
+    systemd_notify("READY=1\nSTATUS=Takes calls");
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
 }
@@ -204,8 +361,8 @@ void dispatcher_free(struct dispatcher *dispatcher)
     net_free(parts->net);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);
-    hosts_free(parts->hosts);
-    doors_free(dispatcher->doors);
-    free(dispatcher->database);
+    control_free(dispatcher->control);
+    free_settings(dispatcher);
+    free(dispatcher->config);
     free(dispatcher);
 }

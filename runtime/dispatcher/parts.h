@@ -10,6 +10,7 @@
 #include "dispatcher/ready.h"
 
 struct door;
+struct doors;
 struct hosts;
 struct net;
 struct session;
@@ -22,6 +23,7 @@ struct parts {
     struct net *net;
     struct store *store;
     struct hosts *hosts;
+    struct doors *doors;
     double timeout;             /* seconds; for calls without, and at most */
     double max_exec_time;
     void *jobs;                 /* live ones by id: a tree of tsearch(3) */

@@ -165,6 +165,11 @@ void queue_discard(struct job *job)
     free_if_empty(job->parts, queue);
 }
 
+bool queue_is(const struct queue *queue, const char *name)
+{
+    return strcmp(queue->name, name) == 0;
+}
+
 struct visitor {
     void (*each)(void *owner, const char *name, int64_t concurrency,
                  int64_t running, int64_t waiting);

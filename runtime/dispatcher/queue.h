@@ -8,10 +8,12 @@
 #ifndef HARP_DISPATCHER_QUEUE_H
 #define HARP_DISPATCHER_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct job;
 struct parts;
+struct queue;
 struct request;
 
 /*
@@ -31,6 +33,9 @@ void queue_leave(struct job *job);
 
 /* The same at the end of the dispatcher: nobody's turn comes. */
 void queue_discard(struct job *job);
+
+/* Is it the one of that name, in canonical JSON? */
+bool queue_is(const struct queue *queue, const char *name);
 
 /* All there are, in the order of their names. */
 void queue_each(const struct parts *parts,

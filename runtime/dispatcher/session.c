@@ -275,7 +275,7 @@ static void take_request(struct session *session, struct text line)
         status = limits_check_nesting(&session->parts->limits, line, &error);
     if (status != 0 || request.password)
         wipe(line);
-    if (status == 0 && session->known) {
+    if (status == 0 && (session->known || !session->door->users)) {
         serve(session, &request);
     } else if (status == 0) {
         check(session, &request);
@@ -416,6 +416,16 @@ void session_flush_all(struct parts *parts)
         untouch(session);
         flush(session);
     }
+}
+
+size_t session_count_exchanges(const struct parts *parts)
+{
+    const struct session *session;
+    size_t count = 0;
+
+    LIST_FOREACH(session, &parts->sessions, link)
+        count += session->exchanges.count;
+    return count;
 }
 
 struct exchanges *session_exchanges(struct session *session)

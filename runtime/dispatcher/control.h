@@ -1,0 +1,48 @@
+/*
+ * The control socket: a unix socket for whoever runs the dispatcher. One JSON
+ * object a line, answered by one line, in order:
+ *
+ *   {"status":true}          → {"status":{…}}, see control.c
+ *   {"cancel_queue":{name}}  → {"cancelled":N}     jobs, queued and running
+ *   {"refresh_hosts":true}   → {"refreshed":N}     hosts
+ *   {"reload":true}          → {"reloaded":true,"restart_needed":bool}
+ *                              for the listeners: those stay as they are
+ *   {"prune":seconds}        → {"pruned":N}        jobs that ended before
+ *   {"stop":true}            → {"stopping":true}
+ *
+ * or {"error":{"type","message"}}.
+ */
+#ifndef HARP_DISPATCHER_CONTROL_H
+#define HARP_DISPATCHER_CONTROL_H
+
+#include <stdint.h>
+
+struct control;
+struct endpoint;
+struct harp_error;
+struct parts;
+
+/*
+ * What it can have done. The first three return -1 and an error when it cannot
+ * be done, else the number that is told; of a reload, whether the listeners
+ * are others now.
+ */
+struct control_actions {
+    int64_t (*reload)(void *owner, struct harp_error *error);
+    int64_t (*refresh_hosts)(void *owner, struct harp_error *error);
+    int64_t (*prune)(void *owner, double seconds, struct harp_error *error);
+    void (*stop)(void *owner);
+    int64_t (*database_size)(void *owner);      /* bytes */
+};
+
+/* Listens. NULL when it cannot. */
+struct control *control_open(struct parts *parts,
+                             const struct endpoint *endpoint,
+                             const struct control_actions *actions,
+                             void *owner, struct harp_error *error);
+
+/* Hangs up; to be freed when the loop has closed it all. NULL is fine. */
+void control_close(struct control *control);
+void control_free(struct control *control);
+
+#endif
