@@ -28,14 +28,10 @@ static int refuse(struct harp_error *error, const char *format,
     return error_set(error, USAGE_ERROR, "configuration", format, address);
 }
 
-/*
- * `local`: nobody but this machine can reach it. There, who may come in is
- * for the modes of files, or for whoever has the machine.
- */
-static int check(const struct door *door, bool local,
-                 struct harp_error *error)
+/* On this machine, who may come in is for its users and modes to say. */
+static int check(const struct door *door, struct harp_error *error)
 {
-    if (local || door->open)
+    if (door->local || door->open)
         return 0;
     if (!door->users && !door->client_ca)
         return refuse(error, "%s is beyond loopback, and anybody could call: "
@@ -162,8 +158,8 @@ struct doors *doors_read(struct config *config)
 
 static int prepare(struct door *door, struct harp_error *error)
 {
-    if (!door->systemd
-        && check(door, listen_is_local(&door->endpoint), error) != 0)
+    door->local = !door->systemd && listen_is_local(&door->endpoint);
+    if (!door->systemd && check(door, error) != 0)
         return -1;
     if (door->users && users_prepare(error) != 0)
         return -1;
@@ -187,10 +183,10 @@ static int take_socket(struct door *door, struct harp_error *error)
 {
     int fd = systemd_take_socket(door->socket_name, error);
 
-    if (fd < 0 || listen_adopt(fd, &door->name, error) != 0
-        || check(door, listen_fd_is_local(fd), error) != 0)
+    if (fd < 0 || listen_adopt(fd, &door->name, error) != 0)
         return error_prefix(error, "listen: %s", door->address);
-    return fd;
+    door->local = listen_fd_is_local(fd);
+    return check(door, error) == 0 ? fd : error_prefix(error, "listen");
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -267,6 +263,78 @@ void doors_admit(struct parts *parts)
     TAILQ_REMOVE(&parts->waiting, door, turn);
     door->waits = false;
     session_start(door);
+}
+
+/* ---- other users and certificates ---- */
+
+/* The door at that address; of several, one after the other. */
+static struct door *find(struct doors *doors, const char *address)
+{
+    struct door *door;
+
+    TAILQ_FOREACH(door, doors, link)
+        if (!door->successor && strcmp(door->address, address) == 0)
+            return door;
+    return NULL;
+}
+
+static void swap(void *left, void *right, size_t size)
+{
+    char kept[sizeof (void *)];
+
+    memcpy(kept, left, size);
+    memcpy(left, right, size);
+    memcpy(right, kept, size);
+}
+
+/* What is not needed any more goes with the successor. */
+static void renew(struct door *door)
+{
+    struct door *other = door->successor;
+
+    swap(&door->users, &other->users, sizeof door->users);
+    swap(&door->tls, &other->tls, sizeof door->tls);
+    swap(&door->certificate, &other->certificate, sizeof door->certificate);
+    swap(&door->key, &other->key, sizeof door->key);
+    swap(&door->client_ca, &other->client_ca, sizeof door->client_ca);
+    door->open = other->open;
+}
+
+/* What systemd listens on shows only here whether it may be. */
+static int find_successors(struct doors *doors, struct doors *others,
+                           bool *same, struct harp_error *error)
+{
+    struct door *door, *other;
+
+    TAILQ_FOREACH(door, doors, link)
+        door->successor = NULL;
+    TAILQ_FOREACH(other, others, link) {
+        door = find(doors, other->address);
+        *same = *same && door;
+        if (!door)
+            continue;
+        door->successor = other;
+        other->local = door->local;
+        if (check(other, error) != 0)
+            return error_prefix(error, "listen");
+    }
+    return 0;
+}
+
+int doors_renew(struct doors *doors, struct doors *others, bool *same,
+                struct harp_error *error)
+{
+    struct door *door;
+
+    *same = true;
+    if (find_successors(doors, others, same, error) != 0)
+        return -1;
+    TAILQ_FOREACH(door, doors, link) {
+        *same = *same && door->successor;
+        if (door->successor)
+            renew(door);
+    }
+    return 0;
 }
 
 /* ---- closing ---- */

@@ -32,6 +32,7 @@ struct door {
     bool waits;                 /* one too many stands before it */
     struct parts *parts;
     char *address;              /* as it is configured */
+    struct door *successor;     /* while it is renewed */
     struct endpoint endpoint;   /* where, unless… */
     bool systemd;               /* …it comes from there, with… */
     const char *socket_name;    /* …this name, or NULL: part of `address` */
@@ -49,6 +50,7 @@ struct door {
         uv_handle_t handle;
     } listener;
     bool listens;
+    bool local;                 /* nobody but this machine reaches it */
     char *name;                 /* of what it really listens on */
 };
 
@@ -74,10 +76,12 @@ void doors_admit(struct parts *parts);
 void doors_wait(struct door *door);
 
 /*
- * Takes users and certificates over from others that were read and prepared.
- * Addresses stay: false when they are not the same.
+ * Takes users and certificates over from others that were read and prepared,
+ * those of the same address. Where they listen stays: *same tells whether the
+ * others would listen there, too. -1 when that must not be: nothing changes.
  */
-bool doors_renew(struct doors *doors, struct doors *others);
+int doors_renew(struct doors *doors, struct doors *others, bool *same,
+                struct harp_error *error);
 
 /* Nobody comes in any more. */
 void doors_close(struct doors *doors);

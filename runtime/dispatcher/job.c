@@ -125,7 +125,7 @@ void job_end_error(struct job *job, const char *type, const char *message)
 
 bool job_takes(struct job *job, size_t bytes)
 {
-    int64_t most = job->parts->job_bytes;
+    int64_t most = job->parts->settings.job_bytes;
     char *message;
 
     job->bytes += (int64_t)bytes;

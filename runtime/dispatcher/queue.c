@@ -77,7 +77,7 @@ static void start_ready(struct parts *parts)
 {
     struct job *job;
 
-    while (!parts->stopping && parts->running < parts->most_running
+    while (!parts->stopping && parts->running < parts->settings.most_running
            && (job = ready_pop(&parts->ready)))
         start(job);
 }
@@ -182,6 +182,11 @@ void queue_discard(struct job *job)
         return;
     queue->jobs--;
     free_if_empty(job->parts, queue);
+}
+
+bool queue_is(const struct queue *queue, const char *name)
+{
+    return strcmp(queue->name, name) == 0;
 }
 
 struct visitor {

@@ -28,8 +28,6 @@ struct purge {
 
 struct retention {
     struct parts *parts;
-    double keep_for;
-    double keep_bytes;
     uv_timer_t timer;
     bool stepping;              /* the store is at it */
     struct store_place place;   /* where the next step goes on */
@@ -48,7 +46,9 @@ static void look_in(struct retention *retention, uint64_t milliseconds)
 
 static bool has_limits(const struct retention *retention)
 {
-    return retention->keep_for > 0 || retention->keep_bytes > 0;
+    const struct retention_limits *keep = &retention->parts->settings.keep;
+
+    return keep->keep_for > 0 || keep->keep_bytes > 0;
 }
 
 static void end_purge(struct retention *retention, struct purge *purge,
@@ -101,10 +101,12 @@ static bool is_read(void *owner, const char *id)
 
 static struct store_excess limits(const struct retention *retention)
 {
+    const struct retention_limits *keep = &retention->parts->settings.keep;
+
     return (struct store_excess){
-        .before = retention->keep_for > 0
-                ? database_now() - retention->keep_for : -INFINITY,
-        .keep_bytes = (int64_t)retention->keep_bytes,
+        .before = keep->keep_for > 0 ? database_now() - keep->keep_for
+                                     : -INFINITY,
+        .keep_bytes = (int64_t)keep->keep_bytes,
         .is_spared = is_read, .owner = retention->parts
     };
 }
@@ -153,13 +155,17 @@ static double read_limit(struct config *config, const char *name)
     return limit;
 }
 
-struct retention *retention_new(struct parts *parts, struct config *config)
+void retention_read(struct retention_limits *limits, struct config *config)
+{
+    limits->keep_for = read_limit(config, "keep_for");
+    limits->keep_bytes = read_limit(config, "keep_bytes");
+}
+
+struct retention *retention_new(struct parts *parts)
 {
     struct retention *retention = memory_new(sizeof *retention);
 
     retention->parts = parts;
-    retention->keep_for = read_limit(config, "keep_for");
-    retention->keep_bytes = read_limit(config, "keep_bytes");
     retention->place = store_oldest;
     STAILQ_INIT(&retention->purges);
     uv_timer_init(&parts->loop, &retention->timer);
@@ -169,7 +175,8 @@ struct retention *retention_new(struct parts *parts, struct config *config)
 
 void retention_start(struct retention *retention)
 {
-    look_in(retention, 0);
+    if (!retention->stepping)
+        look_in(retention, 0);
 }
 
 static void on_closed(uv_handle_t *handle)

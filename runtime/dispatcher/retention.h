@@ -14,10 +14,20 @@ struct parts;
 struct retention;
 struct store_completion;
 
-/* Reads the settings; the loop is there, the store need not be. */
-struct retention *retention_new(struct parts *parts, struct config *config);
+struct retention_limits {
+    double keep_for;            /* seconds */
+    double keep_bytes;
+};
 
-/* The first look: also goes on with what was begun before a crash. */
+void retention_read(struct retention_limits *limits, struct config *config);
+
+/* The loop is there, the store need not be. The limits are parts->settings.keep. */
+struct retention *retention_new(struct parts *parts);
+
+/*
+ * Looks now: at the start, which also goes on with what was begun before a
+ * crash, and when the limits have changed.
+ */
 void retention_start(struct retention *retention);
 
 /*

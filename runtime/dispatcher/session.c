@@ -232,7 +232,7 @@ static void serve(struct session *session, struct request *request)
     struct harp_error error;
 
     if (exchanges_check(&session->exchanges, request,
-                        session->parts->limits.in_flight, &error) != 0) {
+                        session->parts->settings.limits.in_flight, &error) != 0) {
         refuse(session, request, &error);
         request_free(request);
         return;
@@ -291,10 +291,10 @@ static void take_request(struct session *session, struct text line)
     int status = read_request(&request, line, &error);
 
     if (status == 0)
-        status = limits_check_nesting(&session->parts->limits, line, &error);
+        status = limits_check_nesting(&session->parts->settings.limits, line, &error);
     if (status != 0 || request.password)
         wipe(line);
-    if (status == 0 && session->known) {
+    if (status == 0 && (session->known || !session->door->users)) {
         serve(session, &request);
     } else if (status == 0) {
         check(session, &request);
@@ -308,7 +308,7 @@ static void refuse_long(struct session *session)
 {
     struct harp_error error;
 
-    limits_too_long(&session->parts->limits, &error);
+    limits_too_long(&session->parts->settings.limits, &error);
     refuse(session, &(struct request){ 0 }, &error);
 }
 
@@ -316,7 +316,7 @@ static void refuse_surplus(struct session *session)
 {
     char *message = memory_format("%zu connections are open: the dispatcher "
                                   "may not have more",
-                                  session->parts->limits.connections);
+                                  session->parts->settings.limits.connections);
 
     refuse_session(session, &(struct request){ 0 }, "too_many_connections",
                    message);
@@ -333,7 +333,7 @@ static bool is_behind(const struct session *session)
 static void take_lines(struct session *session)
 {
     struct line_reader *input = &session->input;
-    size_t limit = session->parts->limits.request;
+    size_t limit = session->parts->settings.limits.request;
     struct text line;
 
     while (session->state == READING && !is_behind(session)) {
@@ -437,6 +437,16 @@ void session_flush_all(struct parts *parts)
     }
 }
 
+size_t session_count_exchanges(const struct parts *parts)
+{
+    const struct session *session;
+    size_t count = 0;
+
+    LIST_FOREACH(session, &parts->sessions, link)
+        count += session->exchanges.count;
+    return count;
+}
+
 struct exchanges *session_exchanges(struct session *session)
 {
     return &session->exchanges;
@@ -453,7 +463,7 @@ static void on_ready(void *owner)
 {
     struct session *session = owner;
 
-    uv_timer_start(&session->timer, on_timer, session->parts->limits.idle, 0);
+    uv_timer_start(&session->timer, on_timer, session->parts->settings.limits.idle, 0);
 }
 
 static const struct transport_user user = {
@@ -467,7 +477,7 @@ static struct session *session_new(struct door *door)
 
     session->door = door;
     session->known = !door->users;
-    session->surplus = parts->clients++ >= parts->limits.connections;
+    session->surplus = parts->clients++ >= parts->settings.limits.connections;
     exchanges_init(&session->exchanges);
     LIST_INSERT_HEAD(&parts->sessions, session, link);
     uv_timer_init(&parts->loop, &session->timer);

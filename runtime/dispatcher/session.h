@@ -22,6 +22,7 @@
 #define HARP_DISPATCHER_SESSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct buffer;
 struct door;
@@ -44,6 +45,9 @@ bool session_all_are_told(const struct parts *parts);
 
 /* Hangs up on everyone; for the end of the dispatcher. */
 void session_close_all(struct parts *parts);
+
+/* Requests that are being answered, on all connections. */
+size_t session_count_exchanges(const struct parts *parts);
 
 /* ---- for its exchanges ---- */
 
