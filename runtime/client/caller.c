@@ -277,19 +277,20 @@ struct caller_request *caller_request_start_line(struct caller *caller,
 /* ---- taking ---- */
 
 /* One connection too many is no answer to what was asked: it was not read. */
-static int check_taken_in(const struct caller_request *request,
-                          const struct reply *reply,
-                          struct harp_error *error)
+static bool is_turned_away(const struct reply *reply)
 {
-    char *name;
+    return reply->kind == REPLY_ERROR
+        && reply_failure_is(reply, "too_many_connections");
+}
 
-    if (reply->kind != REPLY_ERROR
-        || !reply_failure_is(reply, "too_many_connections"))
-        return 0;
-    name = endpoint_name(&request->caller->endpoint);
+static int turn_away(struct caller_request *request, struct harp_error *error)
+{
+    char *name = endpoint_name(&request->caller->endpoint);
+
     error_set(error, COMMUNICATION_ERROR, "too_many_connections",
               "%s: the dispatcher has too many connections", name);
     free(name);
+    note_failure(request, error, false);
     return -1;
 }
 
@@ -299,9 +300,10 @@ static int take_own(struct caller_request *request, struct reply *reply,
     struct text line;
     int taken = connection_take(request->connection, &line, error);
 
-    if (taken == 1 && (reply_read(reply, line, error) != 0
-                       || check_taken_in(request, reply, error) != 0))
+    if (taken == 1 && reply_read(reply, line, error) != 0)
         taken = -1;
+    if (taken == 1 && is_turned_away(reply))
+        return turn_away(request, error);
     if (taken == -1)
         note_failure(request, error,
                      connection_has_sent(request->connection, request->end));

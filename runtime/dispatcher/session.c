@@ -501,9 +501,8 @@ void session_start(struct door *door)
         session_close(session);
         return;
     }
-    if (door->tls)
+    on_ready(session);
+    if (door->tls && parts->limits.idle > HANDSHAKE_TIME)
         uv_timer_start(&session->timer, on_timer, HANDSHAKE_TIME, 0);
-    else
-        on_ready(session);
     receive(session);
 }

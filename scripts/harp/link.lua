@@ -35,7 +35,8 @@ end
 -- is believed to pass only where the dispatcher was reached before.
 local PASSING = {
   closed = true, timeout = true, econnrefused = true, econnreset = true, econnaborted = true, epipe = true,
-  etimedout = true, too_many_connections = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
+  etimedout = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
+  too_many_connections = true,
 }
 local PASSING_ONCE_REACHED = { nxdomain = true, enoent = true, network_error = true, tls = true }
 
