@@ -16,7 +16,9 @@ static const char usage[] =
     "  password_file = \"/etc/harp/passwd\"      lines of user:$6$salt$hash\n"
     "  users = { name = \"password or hash\" }\n"
     "  procedures = { \"/etc/harp/procedures.lua\", … }\n"
-    "  max_children = 100                      calls at once; more wait\n";
+    "  max_children = 100                      calls at once; more wait\n"
+    "  log = \"text\"  log_level = \"info\"  log_time = false    as harp dispatcher\n"
+    "                                          has them\n";
 
 int cli_daemon(int argc, char **argv)
 {

@@ -82,17 +82,6 @@ static int read_request(struct peer *peer, struct call *call,
     return 0;
 }
 
-/* What comes from outside is shown in the log without surprises. */
-static const char *printable(const char *name, char shown[64])
-{
-    size_t i = 0;
-
-    for (; i < 63 && name[i]; i++)
-        shown[i] = name[i] > ' ' && name[i] < 127 ? name[i] : '?';
-    shown[i] = '\0';
-    return shown;
-}
-
 static double seconds_since(const struct timespec *start)
 {
     struct timespec time;
@@ -113,12 +102,12 @@ struct running {
 /* One line of log a call: who, from where, what, and how it ended. */
 static void log_call(const struct running *running, const char *outcome)
 {
-    char user[64], procedure[64];
+    char seconds[32];
 
-    log_info("call from=%s user=%s procedure=%s outcome=%s seconds=%.3f",
-             running->address, printable(running->call->user, user),
-             printable(running->call->procedure, procedure), outcome,
-             seconds_since(&running->start));
+    snprintf(seconds, sizeof seconds, "%.3f", seconds_since(&running->start));
+    log_event("call", "from", running->address, "user", running->call->user,
+              "procedure", running->call->procedure, "outcome", outcome,
+              "seconds", seconds, NULL);
 }
 
 static void send_line(void *context, struct text line)
@@ -140,6 +129,8 @@ static void serve_call(const struct child_context *context,
     enum answer_kind last;
 
     clock_gettime(CLOCK_MONOTONIC, &running.start);
+    log_debug("arguments", "from", address, "arguments", call->arguments,
+              NULL);
     last = procedures_call(context->procedures, call, send_line, &running);
     log_call(&running, answer_name(last));
 }
@@ -148,12 +139,10 @@ static int authenticate(const struct child_context *context,
                         const struct call *call, const char *address,
                         struct harp_error *error)
 {
-    char user[64];
-
     if (users_check(context->users, call->user, call->password))
         return 0;
-    log_warn("authentication failed from=%s user=%s", address,
-             printable(call->user, user));
+    log_warning("authentication_failed", "from", address, "user", call->user,
+                NULL);
     return error_set(error, REMOTE_ERROR, "auth_error",
                      "wrong user or password");
 }
@@ -167,11 +156,13 @@ static void serve(const struct child_context *context, int socket,
                                   &error);
 
     if (!peer) {
-        log_warn("no call from=%s: %s", address, error.message);
+        log_warning("no_call", "from", address, "reason", error.message,
+                    NULL);
         return;
     }
     if (read_request(peer, &call, &error) != 0) {
-        log_warn("no call from=%s: %s", address, error.message);
+        log_warning("no_call", "from", address, "reason", error.message,
+                    NULL);
         send_error(peer, &error);
     } else if (authenticate(context, &call, address, &error) != 0) {
         send_error(peer, &error);

@@ -21,6 +21,7 @@
 #include "daemon/procedures.h"
 #include "host/config.h"
 #include "host/config_users.h"
+#include "host/log_settings.h"
 #include "net/endpoint.h"
 #include "net/listen.h"
 #include "net/service.h"
@@ -128,13 +129,15 @@ static bool has_ended(const struct child *child)
 /* A child that came to its end has told the log itself. */
 static void log_end(const struct child *child, int status)
 {
+    char code[16];
+
+    snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
     if (WIFSIGNALED(status))
-        log_info("call from=%s ended: %s", child->address,
-                 child->hung_up ? "the caller hung up"
-                                : strsignal(WTERMSIG(status)));
+        log_event("call_ended", "from", child->address, "reason",
+                  child->hung_up ? "the caller hung up"
+                                 : strsignal(WTERMSIG(status)), NULL);
     else if (WEXITSTATUS(status) != 0)
-        log_info("call from=%s ended: exit status %d", child->address,
-                 WEXITSTATUS(status));
+        log_event("call_ended", "from", child->address, "status", code, NULL);
 }
 
 static void end_child(struct child *child)
@@ -197,8 +200,8 @@ static void start_child(struct daemon *daemon, int socket,
     name_caller(child, address, length);
     child->pid = child_fork(&daemon->context, socket, child->address);
     if (child->pid < 0) {
-        log_warn("cannot fork for a call from=%s: %s", child->address,
-                 strerror(errno));
+        log_warning("cannot_fork", "from", child->address, "reason",
+                    strerror(errno), NULL);
         close(socket);
         free(child);
         return;
@@ -299,6 +302,7 @@ static int read_settings(struct daemon *daemon, struct config *config,
     else
         daemon->most = (size_t)most;
     config_users(config, daemon->context.users);
+    log_settings_read(config);
     config_each(config, "procedures", load_procedures, &loading);
     if (loading.failed || config_finish(config, error) != 0)
         return -1;

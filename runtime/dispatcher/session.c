@@ -502,7 +502,7 @@ void session_start(struct door *door)
         return;
     }
     on_ready(session);
-    if (door->tls && parts->limits.idle > HANDSHAKE_TIME)
+    if (door->tls && parts->settings.limits.idle > HANDSHAKE_TIME)
         uv_timer_start(&session->timer, on_timer, HANDSHAKE_TIME, 0);
     receive(session);
 }
