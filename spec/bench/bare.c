@@ -6,6 +6,8 @@
  *   bare pingpong COUNT REQUEST REPLY   all over one connection
  *   bare flood    COUNT LINE            lines in one direction
  *   bare sync     COUNT FILE            small appends, each one made durable
+ *   bare sqlite   COUNT FILE            rows, each one a durable commit
+ *   bare jobs     COUNT FILE            finished jobs, into a dispatcher's file
  *
  * REQUEST, REPLY and LINE are sizes in bytes. Prints how many a second.
  */
@@ -14,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +173,60 @@ static double sync_each(long count, const char *path)
     return now() - start;
 }
 
+/* ---- SQLite itself ---- */
+
+static sqlite3 *open_database(const char *path)
+{
+    sqlite3 *database;
+
+    check(sqlite3_open(path, &database) == SQLITE_OK, path);
+    check(sqlite3_exec(database, "PRAGMA journal_mode = WAL;"
+                       "PRAGMA synchronous = FULL;"
+                       "PRAGMA locking_mode = EXCLUSIVE;", NULL, NULL, NULL)
+          == SQLITE_OK, path);
+    return database;
+}
+
+static double commit_each(long count, const char *path)
+{
+    sqlite3 *database = open_database(path);
+    double start;
+
+    check(sqlite3_exec(database, "CREATE TABLE t (a INTEGER PRIMARY KEY,"
+                       " b TEXT NOT NULL UNIQUE, c TEXT)", NULL, NULL, NULL)
+          == SQLITE_OK, path);
+    start = now();
+    for (long i = 0; i < count; i++) {
+        char sql[160];
+
+        snprintf(sql, sizeof sql, "INSERT INTO t VALUES (%ld, 'job %ld',"
+                 " 'about as long as a small call is')", i, i);
+        check(sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK,
+              path);
+    }
+    start = now() - start;
+    sqlite3_close(database);
+    return start;
+}
+
+static double fill_jobs(long count, const char *path)
+{
+    sqlite3 *database = open_database(path);
+    char sql[640];
+    double start = now();
+
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+             " WHERE i < %ld) INSERT INTO job (id, host, procedure, arguments,"
+             " concurrency, timeout, max_exec_time, submit, start, end,"
+             " outcome) SELECT printf('%%08x-0000-4000-8000-000000000000', i),"
+             " 'web' || i %% 100, 'sum', '[1,2]', 1, 0, 0, i, i, i,"
+             " '{\"result\":3}' FROM n", count);
+    check(sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK, path);
+    sqlite3_close(database);
+    return now() - start;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -186,6 +243,10 @@ int main(int argc, char **argv)
         seconds = flood(count, request);
     else if (argc == 4 && strcmp(what, "sync") == 0)
         seconds = sync_each(count, argv[3]);
+    else if (argc == 4 && strcmp(what, "sqlite") == 0)
+        seconds = commit_each(count, argv[3]);
+    else if (argc == 4 && strcmp(what, "jobs") == 0)
+        seconds = fill_jobs(count, argv[3]);
     if (seconds == 0) {
         fputs("usage: see the top of bare.c\n", stderr);
         return 2;

@@ -2,61 +2,21 @@
 -- same bytes, both measured in turn, five times. Run by `make bench`.
 
 local harp = require "harp"
-local socket = require "socket"
+local measure = require "spec.bench.measure"
 
-local build = arg[1] or error "usage: harp --local spec/bench/bench.lua BUILD"
-local ROUNDS = 5
-
-local function bare(...)
-  local pipe = assert(io.popen(build .. "/bare " .. table.concat({ ... }, " ")))
-  local rate = pipe:read "n"
-  return pipe:close() and rate or error "the bare program failed"
-end
-
-local function median(list)
-  table.sort(list)
-  return list[(#list + 1) // 2]
-end
-
--- How many a second, and the microseconds of this process's CPU for each.
-local function rate(count, work)
-  local cpu, start = os.clock(), socket.gettime()
-  work(count)
-  return count / (socket.gettime() - start), (os.clock() - cpu) / count * 1e6
-end
-
-local function compare(name, count, work, yardstick)
-  local rates, costs, ratios = {}, {}, {}
-  for i = 1, ROUNDS do
-    local limit = yardstick()
-    rates[i], costs[i] = rate(count, work)
-    ratios[i] = rates[i] / limit
-  end
-  print(("%-32s %9.0f /s   %6.1f us CPU   %5.2f of bare"):format(
-    name, median(rates), median(costs), median(ratios)))
-end
-
-local function seconds(command)
-  local start = socket.gettime()
-  os.execute(command)
-  return socket.gettime() - start
-end
+local bare, compare, median = measure.bare, measure.compare, measure.median
 
 local function start_up()
   local times, ratios = {}, {}
   for i = 1, 50 do
-    local lua = seconds "lua5.4 -e ''"
-    times[i] = seconds(build .. "/harp -e ''")
+    local lua = measure.seconds(os.execute, "lua5.4 -e ''")
+    times[i] = measure.seconds(os.execute, measure.build .. "/harp -e ''")
     ratios[i] = times[i] / lua
   end
   print(("%-32s %9.1f ms   %19.2f of lua5.4"):format("start of harp -e ''", median(times) * 1e3, median(ratios)))
 end
 
-local function at_once(count, fn)
-  local list = {}
-  for i = 1, count do list[i] = i end
-  harp.map(list, fn, { concurrency = 100 })
-end
+local at_once = measure.at_once
 
 local rpc = harp.caller()
 local host = rpc.localhost
