@@ -80,7 +80,7 @@ end
 
 local few = status_among(1000)
 local many, memory = status_among(1000000)
-print(("%-40s %9.1f us, %.2f of that among a thousand; %.1f MiB"):format("status among a million finished jobs", many * 1e6,
+print(("%-40s %9.1f us, %.2f of that among a thousand; %.1f MiB"):format("status among a million jobs", many * 1e6,
   many / few, memory))
 
 harness.clean_up()
