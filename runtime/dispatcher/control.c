@@ -409,7 +409,7 @@ static int read_command(struct text line, struct text *value,
 
 static void serve(struct operator *operator, struct text line)
 {
-    struct harp_error error;
+    struct harp_error error = { 0 };
     struct text value;
     int command = read_command(line, &value, &error);
 

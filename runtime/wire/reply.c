@@ -67,7 +67,7 @@ int reply_failure(const struct reply *reply, struct harp_error *error)
 
 bool reply_failure_is(const struct reply *reply, const char *type)
 {
-    struct harp_error error;
+    struct harp_error error = { 0 };
 
     return reply_failure(reply, &error) == 0
         && strcmp(error.type, type) == 0;
