@@ -41,8 +41,8 @@ PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
 FUZZ     = $(patsubst spec/fuzz/%.c,$(BUILD)/%,$(wildcard spec/fuzz/*.c))
 
-.PHONY: all demo check lint valgrind asan fuzz bench soak install clean help deps \
-        deps-test
+.PHONY: all demo check lint valgrind asan fuzz bench soak crash install clean \
+        help deps deps-test
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
@@ -89,6 +89,9 @@ soak: all deps-test     ## a day's work in miniature: nothing may grow
 	$(BUILD)/harp --local --procedures spec/soak/procedures.lua \
 	    spec/soak/soak.lua
 
+crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) rounds
+	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
+
 install: all            ## into PREFIX (/usr/local)
 	install -D $(BUILD)/harp $(DESTDIR)$(PREFIX)/bin/harp
 	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
@@ -114,6 +117,10 @@ $(BUILD)/harp: $(CORE_OBJECTS) $(PROGRAM_OBJECTS)
 $(BUILD)/harp.so: $(CORE_OBJECTS)
 	echo "LD $@"
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(filter-out -llua5.4 -lsqlite3 -lcrypt,$(LDLIBS))
+
+$(BUILD)/fault.so: spec/crash/fault.c
+	echo "LD $@"
+	$(COMPILE) $(LDFLAGS) -shared -o $@ $<
 
 fuzz-targets: $(FUZZ)
 $(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS)
