@@ -58,7 +58,7 @@ local function start_dispatcher(round, fault, settings)
   })
   if ok then return server end
   -- It died as it started, without a word; or could not read, and said so.
-  if not fault or not (server:find "did not start: $" or fault:find "^read") then error(server, 0) end
+  if not fault or (server:find "warning" and not fault:find "^read") then error(server, 0) end
 end
 
 -- ---- what goes wrong ----
