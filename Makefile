@@ -58,7 +58,8 @@ check: all deps-test    ## all specs, under harp and under stock lua5.4
 	spec/support/check $(BUILD)
 
 lint: deps-test         ## both compilers, luacheck, cppcheck
-	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 $(BUILD)/clang/harp
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 \
+	    $(BUILD)/clang/harp $(BUILD)/clang/fault.so
 	luacheck -q scripts spec
 	cppcheck -q --std=c11 --enable=warning,performance,portability \
 	    --error-exitcode=1 --suppress=missingIncludeSystem \
@@ -120,6 +121,7 @@ $(BUILD)/harp.so: $(CORE_OBJECTS)
 
 $(BUILD)/fault.so: spec/crash/fault.c
 	echo "LD $@"
+	mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) -shared -o $@ $<
 
 fuzz-targets: $(FUZZ)
