@@ -41,8 +41,8 @@ PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
 FUZZ     = $(patsubst spec/fuzz/%.c,$(BUILD)/%,$(wildcard spec/fuzz/*.c))
 
-.PHONY: all demo check lint valgrind asan fuzz bench soak install clean help deps \
-        deps-test
+.PHONY: all demo check lint valgrind asan fuzz bench soak crash install clean \
+        help deps deps-test
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
@@ -58,7 +58,8 @@ check: all deps-test    ## all specs, under harp and under stock lua5.4
 	spec/support/check $(BUILD)
 
 lint: deps-test         ## both compilers, luacheck, cppcheck
-	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 $(BUILD)/clang/harp
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 \
+	    $(BUILD)/clang/harp $(BUILD)/clang/fault.so
 	luacheck -q scripts spec
 	cppcheck -q --std=c11 --enable=warning,performance,portability \
 	    --error-exitcode=1 --suppress=missingIncludeSystem \
@@ -89,6 +90,9 @@ soak: all deps-test     ## a day's work in miniature: nothing may grow
 	$(BUILD)/harp --local --procedures spec/soak/procedures.lua \
 	    spec/soak/soak.lua
 
+crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) rounds
+	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
+
 install: all            ## into PREFIX (/usr/local)
 	install -D $(BUILD)/harp $(DESTDIR)$(PREFIX)/bin/harp
 	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
@@ -114,6 +118,11 @@ $(BUILD)/harp: $(CORE_OBJECTS) $(PROGRAM_OBJECTS)
 $(BUILD)/harp.so: $(CORE_OBJECTS)
 	echo "LD $@"
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(filter-out -llua5.4 -lsqlite3,$(LDLIBS))
+
+$(BUILD)/fault.so: spec/crash/fault.c
+	echo "LD $@"
+	mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -shared -o $@ $<
 
 fuzz-targets: $(FUZZ)
 $(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS)

@@ -309,4 +309,73 @@ describe("the dispatcher", function()
       eventually(function() return daemon:children() == 0 end)
     end)
   end)
+
+  describe("with a damaged database", function()
+    local function path() return dispatcher.directory .. "/dispatcher.db" end
+
+    -- Overwrites the leaves of tables (13) or indexes (10) that have the text.
+    local function damage(kind, text)
+      local file <close> = assert(io.open(path(), "r+"))
+      local content, found = file:read "a", 0
+      for from = 1, #content, 4096 do
+        if content:byte(from) == kind and content:sub(from, from + 4095):find(text, 1, true) then
+          file:seek("set", from - 1)
+          file:write(("\xff"):rep(4096))
+          found = found + 1
+        end
+      end
+      assert.is_true(found > 0)
+    end
+
+    it("says so of what cannot be read, and serves the rest", function()
+      start()
+      local ids, broken = {}, 0
+      for i = 1, 40 do
+        ids[i] = submit("text", { 500 }, { info = { n = ("job %d."):format(i) } })
+        outcome(ids[i])
+      end
+      local stream, other = submit("count", { 2000 }), submit("count", { 10 })
+      outcome(stream)
+      outcome(other)
+      assert.equal(0, dispatcher:stop())
+      damage(10, '{"i":1000}')
+      damage(13, "job 20.")
+      dispatcher:restart()
+      local failure, lines = last(begin{ follow_stream = stream, since = 0 })
+      assert.equal("system_error", failure.error.type)
+      assert.truthy(failure.error.message:find "malformed")
+      for i = 1, #lines - 1 do assert.equal(i - 1, harp.decode(lines[i]).packet) end
+      assert.equal(11, #select(2, request{ read_stream = stream, recent = 10 }))
+      assert.equal(11, #select(2, request{ read_stream = other }))
+      for i, id in ipairs(ids) do
+        local reply = outcome(id)
+        if reply.error then
+          assert.equal("system_error", reply.error.type)
+          broken = broken + 1
+        else
+          assert.equal(500, #reply.result, i)
+        end
+      end
+      assert.is_true(broken > 0 and broken < 20)
+      assert.equal("system_error", status(ids[20]).error.type)
+      assert.equal("system_error", select(-1, table.unpack(select(2, request{ list_jobs = {} }))).error.type)
+      assert.same({ result = 3 }, outcome(submit("sum", { 1, 2 })))
+    end)
+
+    it("lets no one wait for an outcome that cannot be stored", function()
+      start()
+      for _ = 1, 20 do outcome(submit("sum", { 1, 2 })) end
+      local id = submit_running("sleep", { 100 }, { info = "needle", queue = { name = { q = 1 } } })
+      local queued = submit("sum", { 1, 2 }, { queue = { name = { q = 1 } } })
+      local waiter = begin{ get_result = id, wait = true }
+      for _ = 1, 20 do outcome(submit("text", { 300 })) end
+      for _ = 1, 3 do outcome(submit("text", { 3000000 })) end  -- it is in the file now, and not in memory
+      damage(13, "needle")
+      local reply = request{ cancel = id }
+      assert.equal("system_error", reply.error.type)
+      assert.truthy(last(waiter).error)
+      assert.truthy(outcome(queued))
+      assert.same({ result = 3 }, outcome(submit("sum", { 1, 2 })))
+    end)
+  end)
 end)

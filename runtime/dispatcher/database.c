@@ -30,8 +30,8 @@ static const char *const steps[] = {
     "CREATE INDEX unfinished ON job (submit) WHERE end IS NULL;",
 
     /* pruned: jobs that are gone, and whose packets are going. */
-    "CREATE INDEX job_end ON job (end) WHERE end IS NOT NULL;"
-    "CREATE TABLE pruned (seq INTEGER PRIMARY KEY);",
+    ("CREATE INDEX job_end ON job (end) WHERE end IS NOT NULL;"
+     "CREATE TABLE pruned (seq INTEGER PRIMARY KEY);"),
 };
 
 #define VERSION ((int)(sizeof steps / sizeof *steps))

@@ -16,7 +16,7 @@
 
 #define PAUSE_TIME 5            /* ms between two steps */
 #define LOOK_TIME 250           /* ms between two looks, with nothing to do */
-#define TROUBLE_TIME 60000      /* ms after one that failed */
+#define TROUBLE_TIME 10000      /* ms after one that failed */
 
 /* A request to remove something now. */
 struct purge {

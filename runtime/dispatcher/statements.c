@@ -56,6 +56,7 @@ struct statements {
     struct reply_job job;       /* that was read, and its call: they… */
     struct request call;
     sqlite3_stmt *answering;    /* …lie in the row of this one */
+    int failure;                /* of the last one that did not write */
 };
 
 /* ---- opening ---- */
@@ -378,6 +379,7 @@ int statements_write(struct statements *statements, struct operations *batch,
     if (run_all(statements, batch) == SQLITE_DONE)
         return 0;
     failed(statements, error);
+    statements->failure = sqlite3_errcode(statements->database);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_reset(statements->prepared[i]);
     sqlite3_step(use(statements, ROLLBACK));
@@ -385,6 +387,20 @@ int statements_write(struct statements *statements, struct operations *batch,
          operation = STAILQ_NEXT(operation, link))
         forget_answer(operation);
     return -1;
+}
+
+/* Disks get full and fail, and recover; pages and rules do not. */
+bool statements_failed_for_good(const struct statements *statements)
+{
+    switch (statements->failure & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_TOOBIG:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+        return true;
+    }
+    return false;
 }
 
 int statements_read(struct statements *statements,

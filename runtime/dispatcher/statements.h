@@ -36,6 +36,7 @@ struct operation {
     void (*each_job)(void *owner, const struct reply_job *job);
     struct store_excess excess;
     bool hopeless;              /* to fail without being run */
+    bool replaced;              /* the outcome, by one that should fit */
 
     struct store_answer answer; /* and what it points to: */
     char duplicate[JOB_ID_SIZE];
@@ -53,6 +54,9 @@ void statements_close(struct statements *statements);
 /* All or none, and no answers then; the error is a system_error. */
 int statements_write(struct statements *statements, struct operations *batch,
                      struct harp_error *error);
+
+/* What failed last: would it fail again, whenever it is tried? */
+bool statements_failed_for_good(const struct statements *statements);
 
 /* The answer is valid until the release. */
 int statements_read(struct statements *statements,

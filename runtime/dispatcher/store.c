@@ -61,10 +61,26 @@ static void keep(struct store *store, struct operation *operation)
     uv_timer_start(&store->retry, on_retry, RETRY_TIME, 0);
 }
 
-static bool is_kept(struct store *store, const struct operation *operation)
+/* An outcome that the database does not take is replaced, once. */
+static bool is_replaced(struct operation *operation,
+                        const struct harp_error *error)
 {
-    return !store->ending
-        && (operation->kind == START_JOB || operation->kind == END_JOB);
+    if (operation->kind != END_JOB || operation->replaced)
+        return false;
+    buffer_free(&operation->text);
+    outcome_error(&operation->text, error->type, error->message);
+    operation->replaced = true;
+    return true;
+}
+
+static bool is_kept(struct store *store, struct operation *operation,
+                    const struct harp_error *error)
+{
+    if (store->ending
+        || (operation->kind != START_JOB && operation->kind != END_JOB))
+        return false;
+    return !statements_failed_for_good(store->statements)
+        || is_replaced(operation, error);
 }
 
 /* The log tells of trouble when it comes and when it goes. */
@@ -129,7 +145,7 @@ static void write_each(struct store *store, struct operations *batch)
             give_up_packets(batch, operation->job, &error);
         if (operation->kind == END_JOB)
             give_up_syncs(batch);
-        if (is_kept(store, operation))
+        if (is_kept(store, operation, &error))
             keep(store, operation);
         else
             complete(operation, &error);

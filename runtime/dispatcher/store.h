@@ -7,7 +7,8 @@
  * one runs. So whatever an answer tells is on disk.
  *
  * The start and the end of a job do not fail: when the disk is full, say, they
- * are tried again until they are on it, and complete then.
+ * are tried again until they are on it, and complete then. But a database that
+ * is damaged where they have to go would never take them: then they fail.
  *
  * Nothing of the database shows here: another store can stand beside it.
  */

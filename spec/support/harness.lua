@@ -153,8 +153,15 @@ function Server:children()
   return math.tointeger(output:match "%d+")
 end
 
+--- Kills all of them but one, and leaves their files.
+function harness.stop_all(but)
+  for server in pairs(servers) do
+    if server ~= but then server:stop "KILL" end
+  end
+end
+
 function harness.clean_up()
-  for server in pairs(servers) do server:stop "KILL" end
+  harness.stop_all()
   for _, path in ipairs(directories) do os.execute("rm -rf " .. path) end
   directories = {}
 end
@@ -224,10 +231,10 @@ end
 
 local SOME_PIN = "sha256//" .. ("A"):rep(43) .. "="
 
---- options: daemon, settings, before (shell commands for its process). Its
--- daemon is known as localhost, web01 and web02.
+--- options: daemon, settings, before (shell commands for its process),
+-- directory. Its daemon is known as localhost, web01 and web02.
 function harness.dispatcher(options)
-  local directory = harness.directory()
+  local directory = options.directory or harness.directory()
   local hosts = {}
   for _, name in ipairs{ "localhost", "web01", "web02" } do
     hosts[#hosts + 1] = name .. " = " .. harness.host_entry(options.daemon)
