@@ -22,13 +22,15 @@
     each(EVP_PKEY_free) each(EVP_sha256) each(PEM_read_X509) \
     each(PEM_write_PrivateKey) each(PEM_write_X509) each(RAND_bytes) \
     each(SHA256) each(SSL_CTX_ctrl) each(SSL_CTX_free) \
-    each(SSL_CTX_get_ex_data) each(SSL_CTX_new) \
+    each(SSL_CTX_get_ex_data) each(SSL_CTX_new) each(SSL_CTX_sess_set_new_cb) \
+    each(SSL_SESSION_dup) each(SSL_SESSION_free) \
     each(SSL_CTX_set_cert_verify_callback) each(SSL_CTX_set_ex_data) \
     each(SSL_CTX_set_info_callback) each(SSL_CTX_use_PrivateKey_file) \
     each(SSL_CTX_use_certificate_chain_file) each(SSL_accept) \
     each(SSL_alert_desc_string_long) each(SSL_free) each(SSL_get_SSL_CTX) \
     each(SSL_get_error) each(SSL_is_init_finished) each(SSL_new) \
-    each(SSL_read) each(SSL_set_fd) each(SSL_shutdown) each(SSL_write) \
+    each(SSL_read) each(SSL_session_reused) each(SSL_set_fd) each(SSL_set_session) \
+    each(SSL_shutdown) each(SSL_write) \
     each(TLS_server_method) each(X509V3_EXT_conf_nid) each(X509V3_set_ctx) \
     each(X509_EXTENSION_free) each(X509_NAME_add_entry_by_txt) \
     each(X509_STORE_CTX_get0_cert) each(X509_STORE_CTX_set_error) \
@@ -74,6 +76,9 @@ int openssl_load(struct harp_error *error);
     openssl_functions.SSL_CTX_use_PrivateKey_file
 #define SSL_CTX_use_certificate_chain_file \
     openssl_functions.SSL_CTX_use_certificate_chain_file
+#define SSL_CTX_sess_set_new_cb openssl_functions.SSL_CTX_sess_set_new_cb
+#define SSL_SESSION_dup openssl_functions.SSL_SESSION_dup
+#define SSL_SESSION_free openssl_functions.SSL_SESSION_free
 #define SSL_accept openssl_functions.SSL_accept
 #define SSL_alert_desc_string_long openssl_functions.SSL_alert_desc_string_long
 #define SSL_free openssl_functions.SSL_free
@@ -82,7 +87,9 @@ int openssl_load(struct harp_error *error);
 #define SSL_is_init_finished openssl_functions.SSL_is_init_finished
 #define SSL_new openssl_functions.SSL_new
 #define SSL_read openssl_functions.SSL_read
+#define SSL_session_reused openssl_functions.SSL_session_reused
 #define SSL_set_fd openssl_functions.SSL_set_fd
+#define SSL_set_session openssl_functions.SSL_set_session
 #define SSL_shutdown openssl_functions.SSL_shutdown
 #define SSL_write openssl_functions.SSL_write
 #define TLS_server_method openssl_functions.TLS_server_method
