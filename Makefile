@@ -26,8 +26,8 @@ endef
 
 # pkg-config may not be there before `make deps` has run: ask when it is used.
 CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
-# libcurl and OpenSSL are loaded when they are needed: base/library.h.
-LDLIBS   = $(filter-out -lcurl -lssl -lcrypto, \
+# libcurl, OpenSSL and libcrypt are loaded when they are needed: base/library.h.
+LDLIBS   = $(filter-out -lcurl -lssl -lcrypto -lcrypt, \
              $(shell pkg-config --libs $(PACKAGES))) -lm
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
 
@@ -113,7 +113,7 @@ $(BUILD)/harp: $(CORE_OBJECTS) $(PROGRAM_OBJECTS)
 
 $(BUILD)/harp.so: $(CORE_OBJECTS)
 	echo "LD $@"
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(filter-out -llua5.4 -lsqlite3 -lcrypt,$(LDLIBS))
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $(filter-out -llua5.4 -lsqlite3,$(LDLIBS))
 
 fuzz-targets: $(FUZZ)
 $(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS)

@@ -116,21 +116,26 @@ struct patience patience_check(lua_State *L)
 }
 
 /*
- * caller(endpoint, {reply_timeout = seconds, idle_timeout = seconds}) → a
- * dispatcher; 0 is no limit. Nothing is connected yet.
+ * caller(endpoint, {reply_timeout = seconds, idle_timeout = seconds, user =,
+ * password =}) → a dispatcher; 0 is no limit. Nothing is connected yet.
  */
 static int caller_make(lua_State *L)
 {
     const struct endpoint *endpoint = endpoint_check(L, 1);
     struct patience patience;
     struct caller **caller;
+    const char *user, *password;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     patience = patience_check(L);
+    user = field_optional(L, "user");
+    password = user ? field_string(L, "password") : NULL;
     caller = lua_newuserdatauv(L, sizeof *caller, 0);
     *caller = NULL;
     luaL_setmetatable(L, CALLER);
     *caller = caller_new(scheduler_net(scheduler_of(L)), endpoint, patience);
+    if (user)
+        caller_login(*caller, user, password);
     return 1;
 }
 

@@ -1,9 +1,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "cli/cli.h"
 
-#define VERSION "0.1.0"
 
 static int help(int argc, char **argv);
 static int version(int argc, char **argv);

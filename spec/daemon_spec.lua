@@ -165,6 +165,32 @@ describe("the daemon", function()
     assert.equal(0, daemon:stop())
   end)
 
+  it("lets procedures call others, with what their file made when it was loaded", function()
+    local inner, outer
+    outer = harness.daemon{ procedures = [[
+      local harp = require "harp"
+      local early, last = harp.caller "127.0.0.1:1", nil
+      procedure("call", function(port, pin, file)
+        local opened <close> = assert(io.open(file, "w"))
+        last = pcall(function() return early.x.y() end)
+        local server = harp.server{ host = "127.0.0.1:" .. port, user = "tester", password = "secret", pin = pin }
+        local sum = server.sum(2, 3)
+        harp.sleep(0.01)
+        assert(opened:write "whole")
+        return { sum, last }
+      end)]] }
+    inner = harness.daemon()
+    local file = harness.directory() .. "/file"
+    local arguments = harp.encode{ inner.port, inner.pin, file }
+    for _ = 1, 2 do
+      assert.same({ '{"harp":1,"stream_result":false}', '{"result":[5,false]}' },
+        (harness.ask_tls(outer, line("call", arguments))))
+      assert.equal("whole", harness.read(file))
+    end
+    outer:stop()
+    inner:stop()
+  end)
+
   it("says what is wrong with a configuration", function()
     local directory = harness.directory()
     local certificate, key = harness.certificate(directory)

@@ -496,20 +496,9 @@ describe("the dispatcher", function()
   end)
 
   it("told to stop again and again ends as well", function()
-    local stopping = harness.dispatcher{ daemon = daemon }
+    local stopping = harness.dispatcher{ daemon = daemon, settings = "grace = 100" }
     submit("sleep", { 100 }, nil, stopping)
     os.execute(("( while kill -INT %s; do :; done 2>/dev/null ) &"):format(stopping.pid))
     assert.equal(0, stopping:stop())
-  end)
-
-  it("told to stop ends what runs with `shutdown`, and keeps the queue", function()
-    local stopping = harness.dispatcher{ daemon = daemon }
-    local queue = { queue = { name = { test = "stop" } } }
-    local running, queued = submit("sleep", { 100 }, queue, stopping), submit("sum", { 1, 2 }, queue, stopping)
-    eventually(function() return status(running, stopping).time.start ~= harp.null end)
-    assert.equal(0, stopping:stop())
-    stopping:restart()
-    assert.equal("shutdown", outcome(running, stopping).error.type)
-    assert.same({ result = 3 }, outcome(queued, stopping))
   end)
 end)

@@ -63,7 +63,7 @@ describe("the hosts of a dispatcher", function()
         ["max_running_per_host = 'x'"] = "max_running_per_host: must be a number",
         ["hosts_command = { a = 1 }"] = "hosts_command: must be a list",
         ["hosts_timeout = 0"] = "hosts_timeout: must be seconds above 0",
-        ["max_answer = 1"] = "max_answer: must be 1024",
+        ["max_answer = 1"] = "max_answer: must be from 1024",
       } do
         has(complaint(settings), message)
       end

@@ -33,5 +33,6 @@ void buffer_add_integer(struct buffer *buffer, long long integer);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buffer_free(struct buffer *buffer);  /* leaves it empty and usable */
+void buffer_wipe(struct buffer *buffer);  /* the same, of what is secret */
 
 #endif

@@ -1,6 +1,7 @@
 #include "client/caller.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -18,6 +19,8 @@ struct caller {
     struct net *net;
     struct endpoint endpoint;
     struct patience patience;
+    char *user;                 /* NULL when nobody has to know */
+    char *password;
     struct channel *channel;
 };
 
@@ -122,6 +125,19 @@ static void on_silence(void *owner)
     fail(request, &error, sent);
 }
 
+/* The line, with who asks. */
+static void send_own(struct caller_request *request, struct text line)
+{
+    const struct caller *caller = request->caller;
+    struct buffer whole = { 0 };
+
+    if (caller->user)
+        request_add_auth(&whole, line, caller->user, caller->password);
+    connection_send(request->connection,
+                    caller->user ? buffer_text(&whole) : line);
+    buffer_wipe(&whole);
+}
+
 static void open_own(struct caller_request *request, struct text line)
 {
     struct caller *caller = request->caller;
@@ -129,7 +145,7 @@ static void open_own(struct caller_request *request, struct text line)
     request->state = OWN;
     request->connection = connection_open(caller->net, &caller->endpoint,
                                           on_news, request);
-    connection_send(request->connection, line);
+    send_own(request, line);
     request->end = connection_position(request->connection);
     if (limit_of(request) > 0) {
         request->watchdog = watchdog_new(net_loop(caller->net), on_silence,
@@ -260,6 +276,24 @@ struct caller_request *caller_request_start_line(struct caller *caller,
 
 /* ---- taking ---- */
 
+/* One connection too many is no answer to what was asked: it was not read. */
+static bool is_turned_away(const struct reply *reply)
+{
+    return reply->kind == REPLY_ERROR
+        && reply_failure_is(reply, "too_many_connections");
+}
+
+static int turn_away(struct caller_request *request, struct harp_error *error)
+{
+    char *name = endpoint_name(&request->caller->endpoint);
+
+    error_set(error, COMMUNICATION_ERROR, "too_many_connections",
+              "%s: the dispatcher has too many connections", name);
+    free(name);
+    note_failure(request, error, false);
+    return -1;
+}
+
 static int take_own(struct caller_request *request, struct reply *reply,
                     struct harp_error *error)
 {
@@ -268,6 +302,8 @@ static int take_own(struct caller_request *request, struct reply *reply,
 
     if (taken == 1 && reply_read(reply, line, error) != 0)
         taken = -1;
+    if (taken == 1 && is_turned_away(reply))
+        return turn_away(request, error);
     if (taken == -1)
         note_failure(request, error,
                      connection_has_sent(request->connection, request->end));
@@ -345,11 +381,23 @@ struct caller *caller_new(struct net *net, const struct endpoint *endpoint,
     return caller;
 }
 
+void caller_login(struct caller *caller, const char *user,
+                  const char *password)
+{
+    caller->user = memory_string(user);
+    caller->password = memory_string(password);
+    channel_login(caller->channel, caller->user, caller->password);
+}
+
 void caller_free(struct caller *caller)
 {
     if (!caller)
         return;
     channel_free(caller->channel);
+    if (caller->password)
+        explicit_bzero(caller->password, strlen(caller->password));
+    free(caller->user);
+    free(caller->password);
     endpoint_free(&caller->endpoint);
     free(caller);
 }

@@ -24,6 +24,14 @@ struct request;
 struct caller *caller_new(struct net *net, const struct endpoint *endpoint,
                           struct patience patience);
 
+/*
+ * Whom it asks as, for dispatchers that want to know: it is said in the hello
+ * and in requests with a connection of their own. Before the first request;
+ * both are copied, and valid UTF-8. Stock ones hang up on it.
+ */
+void caller_login(struct caller *caller, const char *user,
+                  const char *password);
+
 /* Its requests must have been closed. */
 void caller_free(struct caller *caller);
 

@@ -19,6 +19,8 @@ struct channel {
     struct net *net;
     const struct endpoint *endpoint;
     struct patience patience;
+    char *user;                 /* NULL when nobody has to know */
+    char *password;
     enum channel_state state;
     struct connection *connection;      /* in GREETING and OPEN */
     struct watchdog *watchdog;
@@ -149,6 +151,20 @@ static bool names(struct text extensions, const char *extension)
     return found;
 }
 
+/* It was no answer to a hello, but says why there is none. */
+static int refused(struct channel *channel, const struct reply *reply,
+                   struct harp_error *error)
+{
+    char *name = endpoint_name(channel->endpoint);
+
+    if (reply_failure(reply, error) == 0)
+        error_prefix(error, "%s", name);
+    if (strcmp(error->type, "too_many_connections") == 0)
+        error->kind = COMMUNICATION_ERROR;
+    free(name);
+    return -1;
+}
+
 /* The answer to the hello: nobody has this job, but some tell more. */
 static int take_greeting(struct channel *channel, struct text line,
                          struct harp_error *error)
@@ -161,6 +177,9 @@ static int take_greeting(struct channel *channel, struct text line,
         return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
                          "the dispatcher answered a hello with \"%s\"",
                          reply_name(reply.kind));
+    if (reply_failure_is(&reply, "auth_error")
+        || reply_failure_is(&reply, "too_many_connections"))
+        return refused(channel, &reply, error);
     if (names(reply.extensions, "tag")) {
         channel->state = CHANNEL_OPEN;
         free(channel->extensions);
@@ -182,6 +201,7 @@ static void greet(struct channel *channel)
     struct request hello = {
         .kind = REQUEST_GET_STATUS,
         .job_id = (char *)(uintptr_t)REQUEST_HELLO_ID,
+        .user = channel->user, .password = channel->password,
     };
 
     channel->state = CHANNEL_GREETING;
@@ -190,6 +210,8 @@ static void greet(struct channel *channel)
     channel->connection = connection_open(channel->net, channel->endpoint,
                                           on_notify, channel);
     connection_send(channel->connection, buffer_text(&channel->line));
+    if (channel->password)
+        buffer_wipe(&channel->line);
     watchdog_watch(channel->watchdog, channel->patience.reply);
 }
 
@@ -269,6 +291,12 @@ struct channel *channel_new(struct net *net, const struct endpoint *endpoint,
     channel->watchdog = watchdog_new(net_loop(net), on_silence, channel);
     TAILQ_INIT(&channel->waiting);
     return channel;
+}
+
+void channel_login(struct channel *channel, char *user, char *password)
+{
+    channel->user = user;
+    channel->password = password;
 }
 
 void channel_free(struct channel *channel)

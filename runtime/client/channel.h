@@ -44,6 +44,9 @@ struct channel *channel_new(struct net *net, const struct endpoint *endpoint,
                             struct patience patience);
 void channel_free(struct channel *channel);
 
+/* Who greets; both are the owner's, and stay. */
+void channel_login(struct channel *channel, char *user, char *password);
+
 enum channel_state channel_state(const struct channel *channel);
 
 /*

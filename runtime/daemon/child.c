@@ -13,12 +13,11 @@
 #include "base/log.h"
 #include "daemon/peer.h"
 #include "daemon/procedures.h"
-#include "daemon/users.h"
+#include "net/users.h"
 #include "wire/call.h"
 
 #define REQUEST_SECONDS 10.0    /* for handshake and request (protocol §2) */
 #define REQUEST_LIMIT (1 << 20) /* bytes */
-#define CONNECTION 3            /* its descriptor, after the streams */
 
 /* ---- becoming a process of its own ---- */
 
@@ -36,16 +35,19 @@ static void reset_signals(const sigset_t *mask)
     sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
-/* Nothing of the parent's stays open but the connection and the log. */
+/*
+ * Nothing of the parent's stays open but the connection and the log. The
+ * connection keeps its number, which no descriptor of the Lua state's loop
+ * has: those are closed once more when the loop is made anew.
+ */
 static void keep_descriptors(int socket)
 {
     int null = open("/dev/null", O_RDONLY);
 
     dup2(null, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    dup2(socket, CONNECTION);
-    fcntl(CONNECTION, F_SETFD, FD_CLOEXEC);
-    close_range(CONNECTION + 1, ~0U, 0);
+    close_range(STDERR_FILENO + 1, (unsigned)socket - 1, 0);
+    close_range((unsigned)socket + 1, ~0U, 0);
 }
 
 /* It must not outlive the daemon, and leads what it starts. */
@@ -145,11 +147,12 @@ static int authenticate(const struct child_context *context,
                      "wrong user or password");
 }
 
-static void serve(const struct child_context *context, const char *address)
+static void serve(const struct child_context *context, int socket,
+                  const char *address)
 {
     struct call call = { 0 };
     struct harp_error error;
-    struct peer *peer = peer_open(context->tls, CONNECTION, REQUEST_SECONDS,
+    struct peer *peer = peer_open(context->tls, socket, REQUEST_SECONDS,
                                   &error);
 
     if (!peer) {
@@ -186,8 +189,9 @@ pid_t child_fork(const struct child_context *context, int socket,
     if (pid == 0) {
         become_leader(parent);
         keep_descriptors(socket);
+        procedures_after_fork(context->procedures);
         reset_signals(&before);
-        serve(context, address);
+        serve(context, socket, address);
         fflush(stdout);
         _exit(0);
     }

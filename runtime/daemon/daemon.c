@@ -18,14 +18,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/child.h"
-#include "net/openssl.h"
 #include "daemon/procedures.h"
-#include "daemon/users.h"
 #include "host/config.h"
+#include "host/config_users.h"
 #include "host/log_settings.h"
 #include "net/endpoint.h"
 #include "net/listen.h"
 #include "net/service.h"
+#include "net/tls.h"
+#include "net/users.h"
 
 #define PORT 4306
 #define HANG_UP_GRACE 50        /* ms for a child that has just answered */
@@ -263,18 +264,6 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 
 /* ---- starting ---- */
 
-static void add_user(struct config *config, const char *name, void *context)
-{
-    struct daemon *daemon = context;
-    const char *secret = config_value(config);
-
-    if (!name || !secret || !*secret)
-        config_complain(config, "users",
-                        "must map names to passwords, none of them empty");
-    else
-        users_add(daemon->context.users, name, secret);
-}
-
 struct loading {
     struct daemon *daemon;
     struct harp_error *error;
@@ -301,7 +290,6 @@ static int read_settings(struct daemon *daemon, struct config *config,
 {
     struct loading loading = { daemon, error, 0, false };
     const char *address = config_string(config, "listen", "127.0.0.1:4306");
-    const char *passwords = config_string(config, "password_file", NULL);
     double most = config_number(config, "max_children", 100);
 
     daemon->certificate = memory_string(
@@ -313,12 +301,10 @@ static int read_settings(struct daemon *daemon, struct config *config,
         config_complain(config, "max_children", "must be at least 1");
     else
         daemon->most = (size_t)most;
+    config_users(config, daemon->context.users);
     log_settings_read(config);
-    config_each(config, "users", add_user, daemon);
     config_each(config, "procedures", load_procedures, &loading);
-    if (loading.failed || config_finish(config, error) != 0
-        || (passwords
-            && users_read(daemon->context.users, passwords, error) != 0))
+    if (loading.failed || config_finish(config, error) != 0)
         return -1;
     if (users_count(daemon->context.users) == 0)
         return error_set(error, USAGE_ERROR, "configuration", "nobody could "
@@ -339,35 +325,11 @@ static int read_config(struct daemon *daemon, const char *path,
     return status;
 }
 
-/* The first error is the cause, the others say where it was met. */
-static const char *tls_reason(void)
-{
-    unsigned long code = ERR_peek_error();
-    const char *reason = ERR_SYSTEM_ERROR(code)
-                       ? strerror(ERR_GET_REASON(code))
-                       : ERR_reason_error_string(code);
-
-    return reason ? reason : "OpenSSL refuses it";
-}
-
 static int open_tls(struct daemon *daemon, struct harp_error *error)
 {
-    const char *file = daemon->certificate;
-    SSL_CTX *tls;
-
-    if (openssl_load(error) != 0)
-        return -1;
-    tls = daemon->context.tls = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE
-                     | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (SSL_CTX_use_certificate_chain_file(tls, file) == 1) {
-        file = daemon->key;
-        if (SSL_CTX_use_PrivateKey_file(tls, file, SSL_FILETYPE_PEM) == 1)
-            return 0;
-    }
-    return error_set(error, USAGE_ERROR, "certificate", "cannot use %s: %s",
-                     file, tls_reason());
+    daemon->context.tls = tls_open(daemon->certificate, daemon->key, NULL,
+                                   error);
+    return daemon->context.tls ? 0 : -1;
 }
 
 static void stop(void *owner)
@@ -409,8 +371,9 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
     daemon->context.users = users_new();
     daemon->context.procedures = procedures_new();
     if (read_config(daemon, config, error) == 0
-        && open_tls(daemon, error) == 0)
-        daemon->socket = listen_open(&daemon->listen, &daemon->name, error);
+        && users_prepare(error) == 0 && open_tls(daemon, error) == 0)
+        daemon->socket = listen_open(&daemon->listen, LISTEN_MODE,
+                                     &daemon->name, error);
     if (daemon->socket >= 0)
         return daemon;
     daemon_free(daemon);
@@ -429,8 +392,7 @@ void daemon_free(struct daemon *daemon)
 {
     if (daemon->socket >= 0)
         close(daemon->socket);
-    if (daemon->context.tls)
-        SSL_CTX_free(daemon->context.tls);
+    tls_close(daemon->context.tls);
     users_free(daemon->context.users);
     procedures_free(daemon->context.procedures);
     endpoint_free(&daemon->listen);

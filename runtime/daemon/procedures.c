@@ -47,6 +47,11 @@ int procedures_load(struct procedures *procedures, const char *path,
     return status;
 }
 
+void procedures_after_fork(struct procedures *procedures)
+{
+    scheduler_after_fork(procedures->L);
+}
+
 /* send("accepted", boolean), (kind, json) or ("error", type, message) */
 static int send_answer(lua_State *L)
 {

@@ -17,6 +17,9 @@ struct procedures *procedures_new(void);
 int procedures_load(struct procedures *procedures, const char *path,
                     struct harp_error *error);
 
+/* In the child, once it has closed what it inherited. */
+void procedures_after_fork(struct procedures *procedures);
+
 /*
  * Runs a call to its end, in a process made for it. Every answer goes to
  * `send`, the last one too; the text is valid during the call. Returns the

@@ -28,6 +28,10 @@ static const char *const steps[] = {
     "CREATE INDEX job_queue ON job (queue, submit) WHERE queue IS NOT NULL;"
     "DROP INDEX unfinished;"
     "CREATE INDEX unfinished ON job (submit) WHERE end IS NULL;",
+
+    /* pruned: jobs that are gone, and whose packets are going. */
+    "CREATE INDEX job_end ON job (end) WHERE end IS NOT NULL;"
+    "CREATE TABLE pruned (seq INTEGER PRIMARY KEY);",
 };
 
 #define VERSION ((int)(sizeof steps / sizeof *steps))
@@ -46,14 +50,14 @@ static int execute(sqlite3 *database, const char *sql,
     return database_failed(database, error);
 }
 
-static int select_integer(sqlite3 *database, const char *sql)
+int64_t database_integer(sqlite3 *database, const char *sql)
 {
     sqlite3_stmt *statement;
-    int integer = -1;
+    int64_t integer = -1;
 
     if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) == SQLITE_OK
         && sqlite3_step(statement) == SQLITE_ROW)
-        integer = sqlite3_column_int(statement, 0);
+        integer = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return integer;
 }
@@ -75,9 +79,9 @@ static int take_steps(sqlite3 *database, int version,
 
 static int update_schema(sqlite3 *database, struct harp_error *error)
 {
-    int version = select_integer(database, "PRAGMA user_version");
-    int tables = select_integer(database,
-                                "SELECT count(*) FROM sqlite_schema");
+    int version = (int)database_integer(database, "PRAGMA user_version");
+    int64_t tables = database_integer(database,
+                                      "SELECT count(*) FROM sqlite_schema");
 
     if (version == VERSION)
         return 0;
@@ -93,11 +97,15 @@ static int update_schema(sqlite3 *database, struct harp_error *error)
     return 0;
 }
 
-/* The lock that EXCLUSIVE takes with the first write tells of a second one. */
+/*
+ * The lock that EXCLUSIVE takes with the first write tells of a second one.
+ * Only a new database can be one that gives pages back (auto_vacuum).
+ */
 static int prepare(sqlite3 *database, struct harp_error *error)
 {
     if (execute(database,
                 "PRAGMA locking_mode = EXCLUSIVE;"
+                "PRAGMA auto_vacuum = INCREMENTAL;"
                 "PRAGMA journal_mode = WAL;"
                 "PRAGMA synchronous = FULL;"
                 "BEGIN IMMEDIATE; COMMIT;", error) != 0)

@@ -3,6 +3,7 @@
 #define HARP_DISPATCHER_DATABASE_H
 
 #include <sqlite3.h>
+#include <stdint.h>
 
 struct harp_error;
 
@@ -14,6 +15,9 @@ sqlite3 *database_open(const char *path, struct harp_error *error);
 
 /* A system_error of what failed last; returns -1. */
 int database_failed(sqlite3 *database, struct harp_error *error);
+
+/* The first column of the first row; -1 when there is none. */
+int64_t database_integer(sqlite3 *database, const char *sql);
 
 /* The time that is stored; unix seconds. */
 double database_now(void);

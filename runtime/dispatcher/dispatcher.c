@@ -4,135 +4,150 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatcher/control.h"
+#include "dispatcher/doors.h"
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
+#include "dispatcher/retention.h"
 #include "dispatcher/run.h"
 #include "dispatcher/session.h"
+#include "dispatcher/settings.h"
+#include "dispatcher/stop.h"
 #include "dispatcher/store.h"
 #include "dispatcher/turn.h"
-#include "host/config.h"
-#include "host/log_settings.h"
 #include "net/endpoint.h"
-#include "net/listen.h"
 #include "net/net.h"
 #include "net/service.h"
+#include "net/systemd.h"
 #include "wire/reply.h"
 
-#define PORT 3502
-#define DATABASE "/var/lib/harp/dispatcher.db"
-#define LIMIT 600.0             /* seconds, as stock has it (protocol §1) */
-#define MOST_RUNNING 1000
 #define OWN_DESCRIPTORS 24      /* of the loop, the store, the listener */
 #define RUN_DESCRIPTORS 3       /* of a run, while it connects */
 
 struct dispatcher {
     struct parts parts;
-    struct endpoint listen;
-    char *database;
-    bool lifeline;
-    char *name;                 /* of what it listens on */
-    union {
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-        uv_handle_t handle;
-    } listener;
+    char *config;               /* its file, to be read again */
+    struct settings_file file;  /* what is left of it: parts have the rest */
+    struct control *control;
+    uv_signal_t hang_up;        /* SIGHUP: read the configuration again */
     struct service service;
+    struct stop stop;
 };
 
 /* ---- configuration ---- */
 
-static double read_limit(struct config *config, const char *name)
+/* There may be fewer descriptors than all the calls would need. */
+static void limit_running(struct parts *parts)
 {
-    double seconds = config_number(config, name, LIMIT);
+    size_t *most = &parts->settings.most_running;
 
-    if (!(seconds > 0 && seconds < 1e9))
-        config_complain(config, name, "must be seconds above 0");
-    return seconds;
+    if (*most <= parts->most_calls)
+        return;
+    log_warn("descriptors are short: no more than %zu calls at once",
+             parts->most_calls);
+    *most = parts->most_calls;
 }
 
-/* Also no more than there are descriptors for. */
-static void read_most_running(struct parts *parts, struct config *config)
+/*
+ * What can change while it runs is taken over or, when anything is wrong with
+ * the file, nothing is. Returns whether the listeners would be others now.
+ */
+static int64_t reload(void *owner, struct harp_error *error)
 {
-    double most = config_number(config, "max_running", MOST_RUNNING);
+    struct dispatcher *dispatcher = owner;
+    struct settings_file fresh = { 0 };
+    bool same = true;
+    int status;
 
-    if (!(most >= 1 && most < 1e9)) {
-        config_complain(config, "max_running", "must be at least 1");
-    } else if (most <= (double)parts->most_running) {
-        parts->most_running = (size_t)most;
-    } else {
-        log_warn("descriptors are short: no more than %zu calls at once",
-                 parts->most_running);
-    }
+    systemd_notify_reloading();
+    status = settings_read(&fresh, dispatcher->config, error);
+    if (status == 0)
+        status = settings_renew(&dispatcher->parts, &fresh,
+                                dispatcher->file.database, &same, error);
+    settings_free(&fresh);
+    limit_running(&dispatcher->parts);
+    systemd_notify("READY=1");
+    if (status != 0)
+        log_warn("not reloaded, all stays as it was: %s", error->message);
+    else
+        log_info("reloaded%s", same ? "" : "; the listeners stay as they are");
+    return status == 0 ? !same : -1;
 }
 
-static int read_settings(struct dispatcher *dispatcher,
-                         struct config *config, struct harp_error *error)
+static void on_hang_up(uv_signal_t *signal, int number)
 {
-    const char *address = config_string(config, "listen", "127.0.0.1:3502");
+    struct harp_error error;
 
-    dispatcher->database = memory_string(config_string(config, "database",
-                                                       DATABASE));
-    dispatcher->lifeline = config_boolean(config, "lifeline", false);
-    dispatcher->parts.timeout = read_limit(config, "timeout");
-    dispatcher->parts.max_exec_time = read_limit(config, "max_exec_time");
-    read_most_running(&dispatcher->parts, config);
-    run_read_settings(&dispatcher->parts, config);
-    log_settings_read(config);
-    dispatcher->parts.hosts = hosts_read(config);
-    if (config_finish(config, error) != 0)
+    (void)number;
+    reload(signal->data, &error);
+}
+
+/* ---- control ---- */
+
+static void request_stop(void *owner)
+{
+    (void)owner;
+    kill(getpid(), SIGTERM);
+}
+
+static int64_t file_size(const char *path, const char *suffix)
+{
+    char *name = memory_format("%s%s", path, suffix);
+    struct stat file;
+    int64_t size = stat(name, &file) == 0 ? file.st_size : 0;
+
+    free(name);
+    return size;
+}
+
+static int64_t database_size(void *owner)
+{
+    const struct dispatcher *dispatcher = owner;
+
+    return file_size(dispatcher->file.database, "")
+         + file_size(dispatcher->file.database, "-wal");
+}
+
+static const struct control_actions actions = {
+    reload, request_stop, database_size
+};
+
+static void close_doors(struct dispatcher *dispatcher)
+{
+    doors_close(dispatcher->parts.doors);
+    control_close(dispatcher->control);
+    uv_close((uv_handle_t *)&dispatcher->hang_up, NULL);
+}
+
+/* The ways in, for clients and for whoever runs it. */
+static int open_doors(struct dispatcher *dispatcher, struct harp_error *error)
+{
+    struct parts *parts = &dispatcher->parts;
+
+    if (doors_open(parts->doors, parts, error) != 0)
         return -1;
-    return endpoint_parse(&dispatcher->listen, address, PORT, error);
-}
-
-static int read_config(struct dispatcher *dispatcher, const char *path,
-                       struct harp_error *error)
-{
-    struct config *config = config_load(path, error);
-    int status = config ? read_settings(dispatcher, config, error) : -1;
-
-    if (!hosts_keep(dispatcher->parts.hosts, config))
-        config_free(config);
-    return status;
+    uv_signal_init(&parts->loop, &dispatcher->hang_up);
+    dispatcher->hang_up.data = dispatcher;
+    uv_signal_start(&dispatcher->hang_up, on_hang_up, SIGHUP);
+    if (!dispatcher->file.control.path)
+        return 0;
+    dispatcher->control = control_open(parts, &dispatcher->file.control,
+                                       &actions, dispatcher, error);
+    if (dispatcher->control)
+        return 0;
+    close_doors(dispatcher);
+    return -1;
 }
 
 /* ---- starting ---- */
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-    struct dispatcher *dispatcher = listener->data;
-
-    if (status == 0)
-        session_start(&dispatcher->parts, listener);
-    else
-        log_warn("cannot accept: %s", uv_strerror(status));
-}
-
-static int open_listener(struct dispatcher *dispatcher,
-                         struct harp_error *error)
-{
-    uv_loop_t *loop = &dispatcher->parts.loop;
-    int fd = listen_open(&dispatcher->listen, &dispatcher->name, error);
-
-    if (fd < 0)
-        return -1;
-    if (dispatcher->listen.path) {
-        uv_pipe_init(loop, &dispatcher->listener.pipe, 0);
-        uv_pipe_open(&dispatcher->listener.pipe, fd);
-    } else {
-        uv_tcp_init(loop, &dispatcher->listener.tcp);
-        uv_tcp_open(&dispatcher->listener.tcp, fd);
-    }
-    dispatcher->listener.handle.data = dispatcher;
-    uv_listen(&dispatcher->listener.stream, 1024, on_connection);
-    return 0;
-}
 
 /* As many descriptors as there may be: one half for clients, one for runs. */
 static void set_limits(struct parts *parts)
@@ -146,9 +161,26 @@ static void set_limits(struct parts *parts)
     getrlimit(RLIMIT_NOFILE, &limit);
     half = limit.rlim_cur / 2;
     parts->most_clients = half;
-    parts->most_running = half < OWN_DESCRIPTORS + RUN_DESCRIPTORS ? 1
-                        : (half - OWN_DESCRIPTORS) / RUN_DESCRIPTORS;
+    parts->most_calls = half < OWN_DESCRIPTORS + RUN_DESCRIPTORS ? 1
+                      : (half - OWN_DESCRIPTORS) / RUN_DESCRIPTORS;
     signal(SIGXFSZ, SIG_IGN);   /* a file too large is an error as others */
+}
+
+/* What is read from the configuration becomes that of the parts. */
+static int read_settings(struct dispatcher *dispatcher,
+                         struct harp_error *error)
+{
+    struct settings_file *file = &dispatcher->file;
+    struct parts *parts = &dispatcher->parts;
+    int status = settings_read(file, dispatcher->config, error);
+
+    parts->settings = file->settings;
+    parts->hosts = file->hosts;
+    parts->doors = file->doors;
+    file->hosts = NULL;
+    file->doors = NULL;
+    limit_running(parts);
+    return status;
 }
 
 struct dispatcher *dispatcher_new(const char *config,
@@ -157,18 +189,22 @@ struct dispatcher *dispatcher_new(const char *config,
     struct dispatcher *dispatcher = memory_new(sizeof *dispatcher);
     struct parts *parts = &dispatcher->parts;
 
+    dispatcher->config = memory_string(config);
     LIST_INIT(&parts->sessions);
     TAILQ_INIT(&parts->touched);
     ready_start(&parts->ready);
+    TAILQ_INIT(&parts->waiting);
     set_limits(parts);
     uv_loop_init(&parts->loop);
     turn_start(parts);
     parts->net = net_new(&parts->loop);
-    if (read_config(dispatcher, config, error) == 0)
-        parts->store = store_open(&parts->loop, dispatcher->database, error);
+    parts->retention = retention_new(parts);
+    if (read_settings(dispatcher, error) == 0)
+        parts->store = store_open(&parts->loop, dispatcher->file.database,
+                                  error);
     if (parts->store)
-        hosts_start(parts->hosts, parts, dispatcher->database);
-    if (parts->store && open_listener(dispatcher, error) == 0)
+        hosts_start(parts->hosts, parts, dispatcher->file.database);
+    if (parts->store && open_doors(dispatcher, error) == 0)
         return dispatcher;
     dispatcher_free(dispatcher);
     return NULL;
@@ -190,12 +226,12 @@ static int recover(struct dispatcher *dispatcher, struct harp_error *error)
     status = store_recover(parts->store, buffer_text(&outcome), take_up,
                            parts, error);
     buffer_free(&outcome);
-    return status == 0 ? 0 : error_prefix(error, "%s", dispatcher->database);
+    return status == 0 ? 0 : error_prefix(error, "%s", dispatcher->file.database);
 }
 
 /* ---- stopping ---- */
 
-/* Once is enough: a second one must not cut the end short. */
+/* Once more is enough: a third one must not cut the end short. */
 static void block_signals(void)
 {
     sigset_t signals;
@@ -206,18 +242,32 @@ static void block_signals(void)
     sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Queued jobs stay in the store; those that run are told, and end. */
+static void on_hurry(void *owner)
+{
+    struct dispatcher *dispatcher = owner;
+
+    stop_hurry(&dispatcher->stop);
+}
+
+static void on_ending(void *owner)
+{
+    struct dispatcher *dispatcher = owner;
+
+    block_signals();
+    service_end(&dispatcher->service);
+}
+
+/* The service is done with the first signal; the second one hurries. */
 static void stop(void *owner)
 {
     struct dispatcher *dispatcher = owner;
 
     log_info("stopping");
-    dispatcher->parts.stopping = true;
-    uv_close(&dispatcher->listener.handle, NULL);
-    block_signals();
-    service_end(&dispatcher->service);
-    job_stop_all(&dispatcher->parts);
-    uv_stop(&dispatcher->parts.loop);
+    systemd_notify("STOPPING=1");
+    close_doors(dispatcher);
+    dispatcher->service.stop = on_hurry;
+    stop_begin(&dispatcher->stop, &dispatcher->parts,
+               dispatcher->file.grace, on_ending, dispatcher);
 }
 
 int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
@@ -225,12 +275,14 @@ int dispatcher_run(struct dispatcher *dispatcher, struct harp_error *error)
     struct parts *parts = &dispatcher->parts;
 
     if (recover(dispatcher, error) != 0) {
-        uv_close(&dispatcher->listener.handle, NULL);
+        close_doors(dispatcher);
         return -1;
     }
-    service_start(&dispatcher->service, &parts->loop, dispatcher->lifeline,
-                  stop, dispatcher);
-    service_announce(dispatcher->name);
+    service_start(&dispatcher->service, &parts->loop,
+                  dispatcher->file.lifeline, stop, dispatcher);
+    retention_start(parts->retention);
+    doors_announce(parts->doors);
+    systemd_notify("READY=1\nSTATUS=Takes calls");
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     return 0;
 }
@@ -240,10 +292,11 @@ void dispatcher_free(struct dispatcher *dispatcher)
 {
     struct parts *parts = &dispatcher->parts;
 
-    parts->stopping = true;
+    parts->stopping = parts->ending = true;
     if (parts->store)
         store_end(parts->store);
     turn_end(parts);
+    retention_free(parts->retention);
     store_close(parts->store);
     session_close_all(parts);
     job_free_all(parts);
@@ -251,9 +304,10 @@ void dispatcher_free(struct dispatcher *dispatcher)
     net_free(parts->net);
     uv_run(&parts->loop, UV_RUN_DEFAULT);
     uv_loop_close(&parts->loop);
+    control_free(dispatcher->control);
     hosts_free(parts->hosts);
-    endpoint_free(&dispatcher->listen);
-    free(dispatcher->database);
-    free(dispatcher->name);
+    doors_free(parts->doors);
+    settings_free(&dispatcher->file);
+    free(dispatcher->config);
     free(dispatcher);
 }

@@ -5,10 +5,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "dispatcher/parts.h"
 #include "dispatcher/session.h"
 #include "wire/reply.h"
 
-#define MOST 100000             /* exchanges of a connection */
 #define MOST_READING 16         /* that have the store read for them at once */
 
 static int by_tag(const void *left, const void *right)
@@ -34,17 +34,18 @@ void exchanges_init(struct exchanges *exchanges)
 }
 
 int exchanges_check(const struct exchanges *exchanges,
-                    const struct request *request, struct harp_error *error)
+                    const struct request *request, size_t most,
+                    struct harp_error *error)
 {
     if (!request->tagged)
         return 0;
     if (find(exchanges, request->tag))
         return error_set(error, REMOTE_ERROR, "invalid_request",
                          "tag %lld is in use", (long long)request->tag);
-    if (exchanges->count >= MOST)
+    if (exchanges->count >= most)
         return error_set(error, REMOTE_ERROR, "invalid_request",
-                         "%d requests are being answered on this connection: "
-                         "it may not have more", MOST);
+                         "%zu requests are being answered on this connection: "
+                         "it may not have more", most);
     return 0;
 }
 
@@ -137,11 +138,23 @@ bool exchanges_are_behind(const struct exchanges *exchanges)
     return exchanges->fresh >= MOST_READING;
 }
 
+bool exchanges_are_waiting(const struct exchanges *exchanges)
+{
+    const struct exchange *exchange;
+
+    LIST_FOREACH(exchange, &exchanges->all, link)
+        if (!exchange->follower.job)
+            return false;
+    return true;
+}
+
 void exchanges_go_on(struct session *session)
 {
     struct exchanges *exchanges = session_exchanges(session);
     struct exchange *exchange;
 
+    if (session_parts(session)->ending)
+        return;
     while (exchanges->reading < MOST_READING && !session_is_congested(session)
            && (exchange = TAILQ_FIRST(&exchanges->waiting))) {
         void (*read)(struct exchange *) = exchange->read;

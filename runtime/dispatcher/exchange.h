@@ -50,9 +50,13 @@ struct exchanges {
 
 void exchanges_init(struct exchanges *exchanges);
 
-/* -1 and an invalid_request when there cannot be one for this request. */
+/*
+ * -1 and an invalid_request when there cannot be one for this request: its
+ * tag is in use, or there are as many as there may be.
+ */
 int exchanges_check(const struct exchanges *exchanges,
-                    const struct request *request, struct harp_error *error);
+                    const struct request *request, size_t most,
+                    struct harp_error *error);
 
 /* Are there so many that are to begin that no more should come? */
 bool exchanges_are_behind(const struct exchanges *exchanges);
@@ -63,6 +67,9 @@ struct exchange *exchange_new(struct session *session,
 
 /* Begins reads that wait, if the client is to be sent more now. */
 void exchanges_go_on(struct session *session);
+
+/* Is there nothing to be sent to any of them before its job goes on? */
+bool exchanges_are_waiting(const struct exchanges *exchanges);
 
 /* Nothing more is sent for any of them. */
 void exchanges_abandon(struct exchanges *exchanges);

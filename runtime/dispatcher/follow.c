@@ -7,6 +7,7 @@
 #include "dispatcher/exchange.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
+#include "dispatcher/readers.h"
 #include "dispatcher/store.h"
 #include "wire/reply.h"
 #include "wire/request.h"
@@ -118,6 +119,8 @@ static void read_on(struct exchange *exchange)
 void follow_start(struct exchange *exchange)
 {
     exchange->follower.exchange = exchange;
+    exchange->follower.reader = readers_add(exchange->parts,
+                                            exchange->request.job_id);
     exchange->follower.since = wants_packets(exchange)
                              ? exchange->request.since : -1;
     read_on(exchange);
@@ -126,6 +129,8 @@ void follow_start(struct exchange *exchange)
 void follow_abandon(struct exchange *exchange)
 {
     stop_waiting(&exchange->follower);
+    readers_remove(exchange->parts, exchange->follower.reader);
+    exchange->follower.reader = NULL;
 }
 
 void follow_wake(struct job *job)

@@ -13,11 +13,13 @@
 
 struct exchange;
 struct job;
+struct reader;
 
 struct follower {
     LIST_ENTRY(follower) link;  /* in its job, while it waits */
     struct job *job;            /* NULL while it does not */
     struct exchange *exchange;
+    struct reader *reader;
     int64_t since;              /* the next packet; -1: not known, or none */
 };
 

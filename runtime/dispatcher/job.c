@@ -123,6 +123,21 @@ void job_end_error(struct job *job, const char *type, const char *message)
     buffer_free(&outcome);
 }
 
+bool job_takes(struct job *job, size_t bytes)
+{
+    int64_t most = job->parts->settings.job_bytes;
+    char *message;
+
+    job->bytes += (int64_t)bytes;
+    if (job->bytes <= most)
+        return true;
+    message = memory_format("packets and outcome of a job may not be more "
+                            "than %lld bytes", (long long)most);
+    job_end_error(job, "too_much_data", message);
+    free(message);
+    return false;
+}
+
 /* ---- all of them ---- */
 
 static void stop_running(const void *node, VISIT visit, int depth)

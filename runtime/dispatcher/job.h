@@ -41,6 +41,7 @@ struct job {
     int64_t number;             /* in the store */
     struct queue *queue;        /* NULL when it has none */
     struct run *run;            /* while RUNNING */
+    int64_t bytes;              /* of its packets and outcome, so far */
     LIST_HEAD(followers, follower) followers;
 };
 
@@ -53,6 +54,9 @@ void job_begin(struct parts *parts, int64_t number, const char *id,
 
 /* NULL when it is not live. */
 struct job *job_find(struct parts *parts, const char *id);
+
+/* Counts bytes that came for it; ends it, and is false, when it is too much. */
+bool job_takes(struct job *job, size_t bytes);
 
 /* A text such as outcome_* write; nothing happens to a job that is ENDING. */
 void job_end(struct job *job, struct text outcome);

@@ -35,9 +35,6 @@ static void go_on(struct exchange *exchange, const struct store_answer *page)
         lister->left -= page->count;
     if (page->complete || lister->left == 0) {
         answer(exchange);
-    } else if (exchange->parts->stopping) {
-        exchange_answer_error(exchange, "shutdown",
-                              "the dispatcher was stopped");
     } else {
         exchange_send(exchange, &exchange->lines);
         exchange_read(exchange, ask_for_jobs);

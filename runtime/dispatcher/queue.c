@@ -77,7 +77,7 @@ static void start_ready(struct parts *parts)
 {
     struct job *job;
 
-    while (parts->running < parts->most_running
+    while (!parts->stopping && parts->running < parts->settings.most_running
            && (job = ready_pop(&parts->ready)))
         start(job);
 }
@@ -159,8 +159,7 @@ void queue_leave(struct job *job)
         let_go(queue);
         free_if_empty(parts, queue);
     }
-    if (!parts->stopping)
-        start_ready(parts);
+    start_ready(parts);
 }
 
 void queue_look(struct parts *parts)
@@ -183,6 +182,11 @@ void queue_discard(struct job *job)
         return;
     queue->jobs--;
     free_if_empty(job->parts, queue);
+}
+
+bool queue_is(const struct queue *queue, const char *name)
+{
+    return strcmp(queue->name, name) == 0;
 }
 
 struct visitor {

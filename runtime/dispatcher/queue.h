@@ -7,10 +7,12 @@
 #ifndef HARP_DISPATCHER_QUEUE_H
 #define HARP_DISPATCHER_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct job;
 struct parts;
+struct queue;
 struct request;
 
 /*
@@ -33,6 +35,9 @@ void queue_look(struct parts *parts);
 
 /* The same at the end of the dispatcher: nobody's turn comes. */
 void queue_discard(struct job *job);
+
+/* Is it the one of that name, in canonical JSON? */
+bool queue_is(const struct queue *queue, const char *name);
 
 /* All there are, in the order of their names. */
 void queue_each(const struct parts *parts,

@@ -41,7 +41,7 @@ static void on_added(void *owner, const struct store_answer *answer)
 
     if (duplicate)
         log_event("submitted_again", "job", duplicate, NULL);
-    else if (!answer->error && !exchange->parts->stopping)
+    else if (!answer->error)
         begin(exchange, answer->number);
     if (!exchange_resume(exchange))
         return;
@@ -59,6 +59,11 @@ static void submit(struct exchange *exchange)
 {
     char id[JOB_ID_SIZE];
 
+    if (exchange->parts->stopping) {
+        exchange_answer_error(exchange, "shutdown",
+                              "the dispatcher is being stopped");
+        return;
+    }
     job_make_id(id);
     exchange->request.job_id = memory_string(id);
     queue_adopt(exchange->parts, &exchange->request);

@@ -12,25 +12,12 @@
 #include "dispatcher/hosts.h"
 #include "dispatcher/job.h"
 #include "dispatcher/parts.h"
-#include "host/config.h"
 #include "wire/reply.h"
 #include "wire/request.h"
 
 /* What a run may have on its way to the store; then its daemon waits. */
 #define PACKETS_AHEAD 512
 #define BYTES_AHEAD 262144
-
-#define LONGEST_ANSWER 268435456.0      /* bytes: 256 MiB */
-
-void run_read_settings(struct parts *parts, struct config *config)
-{
-    double bytes = config_number(config, "max_answer", LONGEST_ANSWER);
-
-    if (!(bytes >= 1024 && bytes <= 1e9))
-        config_complain(config, "max_answer", "must be 1024…1000000000 bytes");
-    else
-        parts->longest_answer = (size_t)bytes;
-}
 
 /*
  *   starting ─► connecting ─► asked ─► accepted ─► outcome
@@ -104,6 +91,8 @@ static void end_with_value(struct run *run, enum reply_kind kind,
 
 static void take_answer(struct run *run, const struct answer *answer)
 {
+    if (!job_takes(run->job, answer->value.length))
+        return;
     switch (answer->kind) {
     case ANSWER_ACCEPTED:
         run->accepted = true;
@@ -233,14 +222,14 @@ static void call_daemon(struct run *run, const struct request *request,
     log_debug("arguments", "job", run->job->id, "arguments",
               request->arguments, NULL);
     ready_set_most(&parts->ready, run->job, host->max_running);
-    run->silence = limited(request->timeout, parts->timeout);
+    run->silence = limited(request->timeout, parts->settings.timeout);
     run->acceptance = host->accept_timeout;
     run->call = server_call_start(parts->net, &host->endpoint, &call,
                                   on_notify, run);
-    server_call_limit_answer(run->call, parts->longest_answer);
+    server_call_limit_answer(run->call, parts->settings.longest_answer);
     await(run);
     set_timer(&run->limit, on_limit,
-              limited(request->max_exec_time, parts->max_exec_time));
+              limited(request->max_exec_time, parts->settings.max_exec_time));
 }
 
 static void on_started(void *owner, const struct store_answer *answer)

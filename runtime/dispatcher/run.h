@@ -6,13 +6,8 @@
 #ifndef HARP_DISPATCHER_RUN_H
 #define HARP_DISPATCHER_RUN_H
 
-struct config;
 struct job;
-struct parts;
 struct run;
-
-/* Takes `max_answer` from a configuration; complaints go to it. */
-void run_read_settings(struct parts *parts, struct config *config);
 
 /* The run ends its job, and is closed by that. */
 struct run *run_start(struct job *job);

@@ -64,7 +64,7 @@ static void bind_filter(struct selection *selection)
     const struct operation *operation = selection->operation;
     const struct request_filter *filter = operation->filter;
 
-    sqlite3_bind_double(selection->rows, 1, operation->place.submit);
+    sqlite3_bind_double(selection->rows, 1, operation->place.time);
     sqlite3_bind_int64(selection->rows, 2, operation->place.number);
     sqlite3_bind_double(selection->rows, 3, filter->since);
     bind_text(selection->rows, 4, filter->queue);

@@ -5,38 +5,37 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "dispatcher/doors.h"
 #include "dispatcher/exchange.h"
+#include "dispatcher/login.h"
 #include "dispatcher/parts.h"
 #include "dispatcher/requests.h"
+#include "net/transport.h"
 #include "wire/line.h"
 #include "wire/reply.h"
 
-#define READ_SIZE 16384
-#define REQUEST_LIMIT (1 << 20) /* bytes (protocol §1) */
 #define CONGESTED (1 << 16)     /* bytes a client has yet to read */
 #define ROOM_KEPT (1 << 15)     /* bytes of room that an empty buffer keeps */
-#define REQUEST_TIME 60000      /* ms for the first request to arrive */
+#define HANDSHAKE_TIME 10000    /* ms for that of TLS */
 #define LINGER_TIME 2000        /* ms for the client's end, once all is sent */
-#define KEEPALIVE 60            /* seconds before a silent peer is probed */
 
-enum session_state { READING, ANSWERING, LINGERING };
+enum session_state { READING, CHECKING, ANSWERING, LINGERING };
 
 struct session {
     LIST_ENTRY(session) link;
     TAILQ_ENTRY(session) turn;  /* among those that are touched */
     bool touched;
     struct parts *parts;
+    struct door *door;          /* that it came in by */
     enum session_state state;
-    bool receiving;             /* libuv reads from it */
-    union {
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-        uv_handle_t handle;
-    } peer;
+    bool surplus;               /* there are too many without it */
+    bool known;                 /* it has said who it is, or need not */
+    struct login *login;        /* CHECKING, with… */
+    struct request first;       /* …this, to be served after it */
+    struct transport transport;
     uv_timer_t timer;
-    uv_shutdown_t shutdown;
     struct line_reader input;
     struct buffer output;       /* of this turn */
     struct exchanges exchanges;
@@ -45,26 +44,23 @@ struct session {
 
 /* ---- closing: here alone ---- */
 
-static void accept_waiting(struct parts *parts)
+static void on_closed(void *owner)
 {
-    uv_stream_t *listener = parts->waiting;
-
-    parts->waiting = NULL;
-    if (listener && !parts->stopping)
-        session_start(parts, listener);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct session *session = handle->data;
+    struct session *session = owner;
 
     if (--session->handles > 0)
         return;
     line_free(&session->input);
     buffer_free(&session->output);
     session->parts->clients--;
-    accept_waiting(session->parts);
+    request_free(&session->first);
+    doors_admit(session->parts);
     free(session);
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+    on_closed(timer->data);
 }
 
 static void untouch(struct session *session)
@@ -76,7 +72,7 @@ static void untouch(struct session *session)
 
 static bool is_closing(const struct session *session)
 {
-    return uv_is_closing(&session->peer.handle);
+    return transport_is_closing(&session->transport);
 }
 
 static void session_close(struct session *session)
@@ -84,10 +80,12 @@ static void session_close(struct session *session)
     if (is_closing(session))
         return;
     exchanges_abandon(&session->exchanges);
+    login_abandon(session->login);
+    session->login = NULL;
     untouch(session);
     LIST_REMOVE(session, link);
-    uv_close(&session->peer.handle, on_closed);
-    uv_close((uv_handle_t *)&session->timer, on_closed);
+    transport_close(&session->transport);
+    uv_close((uv_handle_t *)&session->timer, on_timer_closed);
 }
 
 void session_close_all(struct parts *parts)
@@ -101,9 +99,9 @@ static void on_timer(uv_timer_t *timer)
     session_close(timer->data);
 }
 
-static void on_shutdown(uv_shutdown_t *shutdown, int status)
+static void on_ended(void *owner, int status)
 {
-    struct session *session = shutdown->data;
+    struct session *session = owner;
 
     if (status < 0)
         session_close(session);
@@ -120,66 +118,28 @@ static void linger(struct session *session)
 {
     session->state = LINGERING;
     line_free(&session->input);
-    session->shutdown.data = session;
-    if (uv_shutdown(&session->shutdown, &session->peer.stream, on_shutdown)
-        != 0)
+    if (transport_end(&session->transport) != 0)
         session_close(session);
+    else
+        transport_receive(&session->transport, true);
 }
 
 /* ---- writing ---- */
 
-struct sending {
-    uv_write_t write;
-    struct session *session;
-    struct buffer lines;
-};
-
-static void on_sent(uv_write_t *write, int status)
+static void on_sent(void *owner, int status)
 {
-    struct sending *sending = write->data;
-    struct session *session = sending->session;
+    struct session *session = owner;
 
-    buffer_free(&sending->lines);
-    free(sending);
     if (status < 0)
         session_close(session);
-    else if (!is_closing(session))
+    else
         session_touch(session);
-}
-
-/* What the client has no room for now goes out as it reads. */
-static void send_later(struct session *session, size_t sent)
-{
-    struct sending *sending = memory_new(sizeof *sending);
-    struct buffer *output = &session->output;
-    uv_buf_t rest = { .base = output->data + sent,
-                      .len = output->length - sent };
-
-    sending->session = session;
-    sending->lines = *output;
-    sending->write.data = sending;
-    *output = (struct buffer){ 0 };
-    uv_write(&sending->write, &session->peer.stream, &rest, 1, on_sent);
 }
 
 static void send_output(struct session *session)
 {
-    struct buffer *output = &session->output;
-    uv_buf_t all = { .base = output->data, .len = output->length };
-    int sent;
-
-    if (output->length == 0)
-        return;
-    sent = uv_try_write(&session->peer.stream, &all, 1);
-    if (sent < 0 && sent != UV_EAGAIN) {
+    if (transport_send(&session->transport, &session->output) != 0)
         session_close(session);
-    } else if (sent < 0 || (size_t)sent < output->length) {
-        send_later(session, sent < 0 ? 0 : (size_t)sent);
-    } else {
-        output->length = 0;
-        if (output->capacity > ROOM_KEPT)
-            buffer_free(output);
-    }
 }
 
 struct buffer *session_output(struct session *session)
@@ -190,8 +150,27 @@ struct buffer *session_output(struct session *session)
 
 bool session_is_congested(const struct session *session)
 {
-    return session->peer.stream.write_queue_size + session->output.length
+    return transport_queued(&session->transport) + session->output.length
          > CONGESTED;
+}
+
+/* Those with their last reply are told when they hang up. */
+static bool is_told(const struct session *session)
+{
+    return session->state != LINGERING
+        && session->output.length == 0
+        && transport_queued(&session->transport) == 0
+        && exchanges_are_waiting(&session->exchanges);
+}
+
+bool session_all_are_told(const struct parts *parts)
+{
+    const struct session *session;
+
+    LIST_FOREACH(session, &parts->sessions, link)
+        if (!is_told(session))
+            return false;
+    return true;
 }
 
 /* ---- requests ---- */
@@ -214,43 +193,134 @@ static int read_request(struct request *request, struct text line,
     return 0;
 }
 
-static void refuse(struct session *session, const struct request *request,
-                   const char *type, const char *message)
+/* Appends an error with the tag of what it is about. */
+static void send_error(struct session *session,
+                       const struct request *request, const char *type,
+                       const char *message)
 {
     struct buffer reply = { 0 };
 
     reply_error(&reply, type, message);
-    if (request->tagged) {
+    if (request->tagged)
         reply_add_tagged(session_output(session), buffer_text(&reply),
                          request->tag);
-    } else {
-        exchanges_abandon(&session->exchanges);
-        session->state = ANSWERING;
+    else
         buffer_add_text(session_output(session), buffer_text(&reply));
-    }
     buffer_free(&reply);
 }
 
-static void serve(struct session *session, struct text line)
+static void refuse_session(struct session *session,
+                           const struct request *request, const char *type,
+                           const char *message)
+{
+    exchanges_abandon(&session->exchanges);
+    session->state = ANSWERING;
+    send_error(session, request, type, message);
+}
+
+static void refuse(struct session *session, const struct request *request,
+                   const struct harp_error *error)
+{
+    if (request->tagged)
+        send_error(session, request, error->type, error->message);
+    else
+        refuse_session(session, request, error->type, error->message);
+}
+
+static void serve(struct session *session, struct request *request)
+{
+    struct harp_error error;
+
+    if (exchanges_check(&session->exchanges, request,
+                        session->parts->settings.limits.in_flight, &error) != 0) {
+        refuse(session, request, &error);
+        request_free(request);
+        return;
+    }
+    if (is_last(request))
+        session->state = ANSWERING;
+    requests_serve(exchange_new(session, request));
+}
+
+/* ---- who asks ---- */
+
+static void on_login(void *owner, bool passed)
+{
+    struct session *session = owner;
+    struct request *first = &session->first;
+
+    session->login = NULL;
+    session->known = passed;
+    session->state = READING;
+    session_touch(session);
+    if (passed) {
+        serve(session, first);
+        return;
+    }
+    refuse_session(session, first, "auth_error", first->user
+                   ? "wrong user or password"
+                   : "users have to say who they are here: \"auth\" is "
+                     "missing");
+    request_free(first);
+}
+
+/* Nothing more is read until it is known. */
+static void check(struct session *session, struct request *request)
+{
+    char from[TRANSPORT_NAME];
+
+    session->state = CHECKING;
+    session->first = *request;
+    *request = (struct request){ 0 };
+    session->login = login_start(&session->parts->loop, session->door->users,
+                                 session->first.user, session->first.password,
+                                 transport_name(&session->transport, from),
+                                 on_login, session);
+}
+
+/* Passwords do not stay behind in what has been read. */
+static void wipe(struct text line)
+{
+    explicit_bzero((char *)(uintptr_t)line.data, line.length);
+}
+
+static void take_request(struct session *session, struct text line)
 {
     struct request request = { 0 };
     struct harp_error error;
+    int status = read_request(&request, line, &error);
 
-    if (read_request(&request, line, &error) == 0
-        && exchanges_check(&session->exchanges, &request, &error) == 0) {
-        if (is_last(&request))
-            session->state = ANSWERING;
-        requests_serve(exchange_new(session, &request));
-        return;
+    if (status == 0)
+        status = limits_check_nesting(&session->parts->settings.limits, line, &error);
+    if (status != 0 || request.password)
+        wipe(line);
+    if (status == 0 && (session->known || !session->door->users)) {
+        serve(session, &request);
+    } else if (status == 0) {
+        check(session, &request);
+    } else {
+        refuse(session, &request, &error);
+        request_free(&request);
     }
-    refuse(session, &request, error.type, error.message);
-    request_free(&request);
 }
 
 static void refuse_long(struct session *session)
 {
-    refuse(session, &(struct request){ 0 }, "invalid_request",
-           "the request is longer than 1 MiB");
+    struct harp_error error;
+
+    limits_too_long(&session->parts->settings.limits, &error);
+    refuse(session, &(struct request){ 0 }, &error);
+}
+
+static void refuse_surplus(struct session *session)
+{
+    char *message = memory_format("%zu connections are open: the dispatcher "
+                                  "may not have more",
+                                  session->parts->settings.limits.connections);
+
+    refuse_session(session, &(struct request){ 0 }, "too_many_connections",
+                   message);
+    free(message);
 }
 
 /* No more is asked of a client that has to read first, or to wait. */
@@ -263,17 +333,20 @@ static bool is_behind(const struct session *session)
 static void take_lines(struct session *session)
 {
     struct line_reader *input = &session->input;
+    size_t limit = session->parts->settings.limits.request;
     struct text line;
 
     while (session->state == READING && !is_behind(session)) {
         bool whole = line_take(input, &line);
         size_t length = whole ? line.length : line_pending(input);
 
-        if (!whole && length <= REQUEST_LIMIT)
+        if (!whole && length <= limit)
             break;
         uv_timer_stop(&session->timer);
-        if (length <= REQUEST_LIMIT)
-            serve(session, line);
+        if (session->surplus)
+            refuse_surplus(session);
+        else if (length <= limit)
+            take_request(session, line);
         else
             refuse_long(session);
     }
@@ -283,18 +356,14 @@ static void take_lines(struct session *session)
 
 /* ---- reading ---- */
 
-static void give_space(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
+static char *give_space(void *owner)
 {
-    static char ignored[READ_SIZE];
-    struct session *session = handle->data;
+    static char ignored[TRANSPORT_SPACE];
+    struct session *session = owner;
 
-    (void)size;
-    *buffer = uv_buf_init(session->state == READING
-                          ? line_space(&session->input, READ_SIZE) : ignored,
-                          READ_SIZE);
+    return session->state == READING
+         ? line_space(&session->input, TRANSPORT_SPACE) : ignored;
 }
-
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
 
 /*
  * A hang-up is seen by reading, or by writing. So it is read on after the
@@ -302,21 +371,31 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
  */
 static void receive(struct session *session)
 {
-    bool wanted = session->state != READING || !is_behind(session);
-
-    if (wanted && !session->receiving)
-        uv_read_start(&session->peer.stream, give_space, on_read);
-    else if (!wanted && session->receiving)
-        uv_read_stop(&session->peer.stream);
-    session->receiving = wanted;
+    transport_receive(&session->transport,
+                      session->state != CHECKING
+                      && (session->state != READING || !is_behind(session)));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+/* What TLS has to say about it is on its way, and must not be cut off. */
+static void give_up(struct session *session)
 {
-    struct session *session = stream->data;
+    char from[TRANSPORT_NAME];
 
-    (void)buffer;
-    if (size < 0) {
+    log_info("no client from=%s: TLS: %s",
+             transport_name(&session->transport, from),
+             session->transport.reason);
+    exchanges_abandon(&session->exchanges);
+    uv_timer_stop(&session->timer);
+    linger(session);
+}
+
+static void on_received(void *owner, ssize_t size)
+{
+    struct session *session = owner;
+
+    if (size == UV_EPROTO && session->state != LINGERING) {
+        give_up(session);
+    } else if (size < 0) {
         session_close(session);
     } else if (session->state == READING) {
         line_filled(&session->input, (size_t)size);
@@ -337,7 +416,7 @@ void session_touch(struct session *session)
 static void flush(struct session *session)
 {
     send_output(session);
-    if (is_closing(session))
+    if (is_closing(session) || session->state == LINGERING)
         return;
     if (session->state == ANSWERING && LIST_EMPTY(&session->exchanges.all)) {
         linger(session);
@@ -358,6 +437,16 @@ void session_flush_all(struct parts *parts)
     }
 }
 
+size_t session_count_exchanges(const struct parts *parts)
+{
+    const struct session *session;
+    size_t count = 0;
+
+    LIST_FOREACH(session, &parts->sessions, link)
+        count += session->exchanges.count;
+    return count;
+}
+
 struct exchanges *session_exchanges(struct session *session)
 {
     return &session->exchanges;
@@ -370,48 +459,50 @@ struct parts *session_parts(struct session *session)
 
 /* ---- starting ---- */
 
-static void init_peer(struct session *session, uv_handle_type type)
+static void on_ready(void *owner)
 {
-    uv_loop_t *loop = &session->parts->loop;
+    struct session *session = owner;
 
-    if (type == UV_TCP)
-        uv_tcp_init(loop, &session->peer.tcp);
-    else
-        uv_pipe_init(loop, &session->peer.pipe, 0);
-    uv_timer_init(loop, &session->timer);
-    session->handles = 2;
-    session->peer.handle.data = session->timer.data = session;
+    uv_timer_start(&session->timer, on_timer, session->parts->settings.limits.idle, 0);
 }
 
-static struct session *session_new(struct parts *parts, uv_handle_type type)
+static const struct transport_user user = {
+    on_ready, give_space, on_received, on_sent, on_ended, on_closed
+};
+
+static struct session *session_new(struct door *door)
 {
     struct session *session = memory_new(sizeof *session);
+    struct parts *parts = session->parts = door->parts;
 
-    session->parts = parts;
-    parts->clients++;
+    session->door = door;
+    session->known = !door->users;
+    session->surplus = parts->clients++ >= parts->settings.limits.connections;
     exchanges_init(&session->exchanges);
     LIST_INSERT_HEAD(&parts->sessions, session, link);
-    init_peer(session, type);
+    uv_timer_init(&parts->loop, &session->timer);
+    session->timer.data = session;
+    session->handles = 2;
     return session;
 }
 
-void session_start(struct parts *parts, uv_stream_t *listener)
+void session_start(struct door *door)
 {
+    struct parts *parts = door->parts;
     struct session *session;
 
     if (parts->clients >= parts->most_clients) {
-        parts->waiting = listener;
+        doors_wait(door);
         return;
     }
-    session = session_new(parts, listener->type);
-    if (uv_accept(listener, &session->peer.stream) != 0) {
+    session = session_new(door);
+    if (transport_start(&session->transport, &door->listener.stream,
+                        door->tls, &user, session) != 0) {
         session_close(session);
         return;
     }
-    if (listener->type == UV_TCP) {
-        uv_tcp_nodelay(&session->peer.tcp, 1);
-        uv_tcp_keepalive(&session->peer.tcp, 1, KEEPALIVE);
-    }
-    uv_timer_start(&session->timer, on_timer, REQUEST_TIME, 0);
+    on_ready(session);
+    if (door->tls && parts->settings.limits.idle > HANDSHAKE_TIME)
+        uv_timer_start(&session->timer, on_timer, HANDSHAKE_TIME, 0);
     receive(session);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "dispatcher/columns.h"
 #include "dispatcher/database.h"
+#include "dispatcher/prune.h"
 #include "dispatcher/recovery.h"
 #include "dispatcher/selection.h"
 #include "wire/reply.h"
@@ -28,8 +29,11 @@ static const char *const texts[STATEMENTS] = {
         "SELECT id FROM job WHERE dedup = ? AND submit >= ?"
         " ORDER BY submit DESC LIMIT 1",
     [INSERT_JOB] =
-        "INSERT INTO job (" CALL_COLUMNS ", id, submit, dedup)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO job (" CALL_COLUMNS ", id, submit, dedup, seq)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        /* Not one whose packets are still there. */
+        " max(ifnull((SELECT max(seq) FROM job), 0),"
+        " ifnull((SELECT max(seq) FROM pruned), 0)) + 1)",
     [SET_START] =
         "UPDATE job SET start = ?2 WHERE seq = ?1 AND end IS NULL",
     [SELECT_CALL] = "SELECT " CALL_COLUMNS " FROM job WHERE seq = ?",
@@ -222,6 +226,11 @@ static int sync_only(struct statements *statements,
     return SQLITE_DONE;
 }
 
+static int prune(struct statements *statements, struct operation *operation)
+{
+    return prune_step(statements->database, operation);
+}
+
 /* ---- reading ---- */
 
 static int read_status(struct statements *statements,
@@ -325,6 +334,7 @@ static int (*const runs[])(struct statements *statements,
     [ADD_PACKET] = add_packet,
     [END_JOB] = end_job,
     [SYNC] = sync_only,
+    [PRUNE] = prune,
     [READ_STATUS] = read_status,
     [READ_PAGE] = read_page,
     [LIST_JOBS] = list_jobs,

@@ -13,8 +13,8 @@
 struct statements;
 
 enum operation_kind {
-    ADD_JOB, START_JOB, ADD_PACKET, END_JOB, SYNC,      /* these write */
-    READ_STATUS, READ_PAGE, LIST_JOBS                   /* these read */
+    ADD_JOB, START_JOB, ADD_PACKET, END_JOB, SYNC, PRUNE,   /* these write */
+    READ_STATUS, READ_PAGE, LIST_JOBS                       /* these read */
 };
 
 /* An operation of the store: what it needs and, once run, its answer. */
@@ -34,6 +34,7 @@ struct operation {
     struct store_place place;
     int64_t most;
     void (*each_job)(void *owner, const struct reply_job *job);
+    struct store_excess excess;
     bool hopeless;              /* to fail without being run */
 
     struct store_answer answer; /* and what it points to: */

@@ -286,6 +286,17 @@ void store_end_job(struct store *store, int64_t job, struct text outcome,
     buffer_add_text(&operation->text, outcome);
 }
 
+const struct store_place store_oldest = { -INFINITY, 0 };
+
+void store_prune(struct store *store, const struct store_excess *excess,
+                 struct store_place place, struct store_completion completion)
+{
+    struct operation *operation = queue(&store->writing, PRUNE, completion);
+
+    operation->excess = *excess;
+    operation->place = place;
+}
+
 void store_sync(struct store *store, struct store_completion completion)
 {
     queue(&store->writing, SYNC, completion);

@@ -35,10 +35,21 @@ struct store_packet {
     double time;                /* when it was stored; unix seconds */
 };
 
-/* In the list of all jobs, which begins with the newest. */
+/*
+ * In the list of all jobs, which begins with the newest; or of those that have
+ * ended, which begins with the oldest.
+ */
 struct store_place {
-    double submit;
+    double time;                /* of the submission; of the end */
     int64_t number;
+};
+
+/* What is too old, or too much. */
+struct store_excess {
+    double before;              /* jobs that ended earlier; unix seconds */
+    int64_t keep_bytes;         /* of the database in use; 0: any number */
+    bool (*is_spared)(void *owner, const char *id);
+    void *owner;                /* of that; not the completion's */
 };
 
 /* What an operation came to; valid during the completion. */
@@ -53,7 +64,7 @@ struct store_answer {
     bool found;                         /* the job is there */
     int64_t next;                       /* the packet behind the last one */
     struct text outcome;                /* empty until the job has ended */
-    int64_t count;                      /* jobs that it told of */
+    int64_t count;                      /* of jobs that it told of, or pruned */
     struct store_place place;           /* where it ended */
     bool complete;                      /* with the last one there is */
 };
@@ -107,6 +118,17 @@ void store_add_packet(struct store *store, int64_t job, int64_t number,
                       struct text data, struct store_completion completion);
 void store_end_job(struct store *store, int64_t job, struct text outcome,
                    struct store_completion completion);
+
+/*
+ * A step in removing jobs, which takes some milliseconds: the longest ended
+ * first, and none that has not ended or is spared. Job by job: it is gone for
+ * all at once, its packets in many steps. The answer tells how many jobs went
+ * and, if it is not complete, at which place the next step is to go on.
+ */
+extern const struct store_place store_oldest;
+void store_prune(struct store *store, const struct store_excess *excess,
+                 struct store_place place,
+                 struct store_completion completion);
 
 /* Completes when all that was queued before it, in this turn, is on disk. */
 void store_sync(struct store *store, struct store_completion completion);

@@ -131,6 +131,14 @@ bool config_boolean(struct config *config, const char *name, bool otherwise)
     return boolean;
 }
 
+bool config_is_string(struct config *config, const char *name)
+{
+    int type = get(config, name);
+
+    lua_pop(config->L, 1);
+    return type == LUA_TSTRING;
+}
+
 /* ---- tables ---- */
 
 static int by_name(const void *left, const void *right)

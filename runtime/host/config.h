@@ -25,11 +25,14 @@ double config_number(struct config *config, const char *name,
                      double otherwise);
 bool config_boolean(struct config *config, const char *name, bool otherwise);
 
+/* Is it given, and a string? For settings that can be something else, too. */
+bool config_is_string(struct config *config, const char *name);
+
 /*
  * Calls `each` for every entry of a table: of the keys that are strings in
  * the order of their names, then of a list's items with `key` NULL. Inside,
  * the getters read the entry when it is a table; config_value is its text
- * when it is a string, else NULL. Nests one level.
+ * when it is a string, else NULL. Nests.
  */
 void config_each(struct config *config, const char *name,
                  void (*each)(struct config *config, const char *key,

@@ -3,7 +3,6 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "host/failure.h"
@@ -69,12 +68,25 @@ uv_loop_t *scheduler_loop(struct scheduler *scheduler)
         uv_async_init(&scheduler->loop, &scheduler->wake, nothing);
         uv_unref((uv_handle_t *)&scheduler->wake);
         scheduler->loop_made = true;
-        scheduler->process = getpid();
-    } else if (scheduler->process != getpid()) {
-        uv_loop_fork(&scheduler->loop);
-        scheduler->process = getpid();
     }
     return &scheduler->loop;
+}
+
+static void stop_poll(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (handle->type == UV_POLL)
+        uv_poll_stop((uv_poll_t *)handle);
+}
+
+void scheduler_after_fork(lua_State *L)
+{
+    struct scheduler *scheduler = scheduler_of(L);
+
+    if (!scheduler->loop_made)
+        return;
+    uv_walk(&scheduler->loop, stop_poll, NULL);
+    uv_loop_fork(&scheduler->loop);
 }
 
 struct net *scheduler_net(struct scheduler *scheduler)
@@ -90,7 +102,7 @@ static int scheduler_collect(lua_State *L)
 {
     struct scheduler *scheduler = lua_touserdata(L, 1);
 
-    if (!scheduler->loop_made || scheduler->process != getpid())
+    if (!scheduler->loop_made)
         return 0;
     net_free(scheduler->net);
     uv_close((uv_handle_t *)&scheduler->wake, NULL);

@@ -40,7 +40,6 @@ TAILQ_HEAD(tasks, task);
 struct scheduler {
     uv_loop_t loop;
     bool loop_made;
-    pid_t process;              /* that made the loop */
     struct net *net;
     struct tasks ready;
     struct tasks unseen;

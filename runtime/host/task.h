@@ -42,6 +42,13 @@ struct uv_loop_s *scheduler_loop(struct scheduler *scheduler);
 struct net *scheduler_net(struct scheduler *scheduler);
 
 /*
+ * [-0, +0, m] to be called in a child process, once the descriptors that it
+ * inherited are closed and before it opens others: makes the loop its own.
+ * What was connected in the parent is not here.
+ */
+void scheduler_after_fork(lua_State *L);
+
+/*
  * Waits for `event`, then calls `continuation`, which looks whether what it
  * waited for is there, and waits again if not. To be called as
  * `return task_await(...)`, like lua_yieldk. Raises when the task was

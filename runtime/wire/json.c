@@ -375,6 +375,26 @@ static int match_member(void *context, struct text name, enum json_kind kind,
         ? refuse(membership->error, "unknown member", name) : 1;
 }
 
+size_t json_depth(struct text text)
+{
+    size_t depth = 0, most = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '[' || c == '{'))
+            most = ++depth > most ? depth : most;
+        else if (!quoted && (c == ']' || c == '}'))
+            depth--;
+    }
+    return most;
+}
+
 int json_members(struct text object, struct json_member *members,
                  size_t count, bool strict, struct harp_error *error)
 {

@@ -63,6 +63,9 @@ int json_each(struct text object,
                           enum json_kind kind, struct text value),
               void *context, struct harp_error *error);
 
+/* The levels of nesting of a text that is JSON: 0 for a scalar. */
+size_t json_depth(struct text text);
+
 /* Strictly: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 bool json_is_utf8(struct text text);
 

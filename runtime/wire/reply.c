@@ -1,6 +1,7 @@
 #include "wire/reply.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -42,6 +43,34 @@ static int bad_protocol(struct harp_error *error, struct text line,
     return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
                      "not a dispatcher's reply: %s: %s", reason,
                      json_excerpt(excerpt, line));
+}
+
+int reply_failure(const struct reply *reply, struct harp_error *error)
+{
+    struct json_member m[] = {
+        { "type", JSON_STRING, true, 0, { 0 } },
+        { "message", JSON_STRING, true, 0, { 0 } },
+    };
+    char *type = NULL, *message = NULL;
+    int status = json_members(reply->value, m, 2, false, error);
+
+    if (status == 0)
+        status = json_take_string(&type, &m[0], error);
+    if (status == 0)
+        status = json_take_string(&message, &m[1], error);
+    if (status == 0)
+        error_set(error, REMOTE_ERROR, type, "%s", message);
+    free(type);
+    free(message);
+    return status;
+}
+
+bool reply_failure_is(const struct reply *reply, const char *type)
+{
+    struct harp_error error;
+
+    return reply_failure(reply, &error) == 0
+        && strcmp(error.type, type) == 0;
 }
 
 bool reply_is_partial(enum reply_kind kind)

@@ -58,6 +58,11 @@ const char *reply_name(enum reply_kind kind);
 int reply_read(struct reply *reply, struct text line,
                struct harp_error *error);
 
+/* Of a REPLY_ERROR: is it of that type? And as an error of kind RemoteError;
+   -1 and another one when it cannot be read. */
+bool reply_failure_is(const struct reply *reply, const char *type);
+int reply_failure(const struct reply *reply, struct harp_error *error);
+
 /* Is it one of many, with more to come? */
 bool reply_is_partial(enum reply_kind kind);
 

@@ -121,11 +121,30 @@ static int take_dedup(struct request *request,
     return 0;
 }
 
+static int take_auth(struct request *request,
+                     const struct json_member *member,
+                     struct harp_error *error)
+{
+    struct json_member m[] = {
+        { "user", JSON_STRING, true, 0, { 0 } },
+        { "password", JSON_STRING, true, 0, { 0 } },
+    };
+
+    if (!member->kind)
+        return 0;
+    if (json_members(member->value, m, 2, true, error) != 0
+        || json_take_string(&request->user, &m[0], error) != 0
+        || json_take_string(&request->password, &m[1], error) != 0)
+        return error_prefix(error, "auth");
+    return 0;
+}
+
 /* The members of every request; those of its kind come behind them. */
 #define COMMON \
     { "harpcaller", JSON_INTEGER, true, 0, { 0 } }, \
-    { "tag", JSON_INTEGER, false, 0, { 0 } }
-#define FIRST 2                 /* index of the first that is not common */
+    { "tag", JSON_INTEGER, false, 0, { 0 } }, \
+    { "auth", JSON_OBJECT, false, 0, { 0 } }
+#define FIRST 3                 /* index of the first that is not common */
 
 /* Takes the line apart; the common ones are checked. */
 static int take_members(struct request *request, struct text line,
@@ -137,7 +156,9 @@ static int take_members(struct request *request, struct text line,
     if (!text_is(members[0].value, "1"))
         return invalid(error, "\"harpcaller\" is not 1");
     request->tagged = members[1].kind != 0;
-    return take_integer(&request->tag, &members[1], INT64_MIN, error);
+    if (take_integer(&request->tag, &members[1], INT64_MIN, error) != 0)
+        return -1;
+    return take_auth(request, &members[2], error);
 }
 
 #define COUNT(members) (sizeof (members) / sizeof *(members))
@@ -527,17 +548,41 @@ static void write_members(const struct request *request,
         write_stream(request, buffer);
 }
 
+static void write_auth(struct buffer *buffer, const char *user,
+                       const char *password)
+{
+    buffer_add_string(buffer, ",\"auth\":{\"user\":");
+    json_write_string(buffer, text_of(user));
+    buffer_add_string(buffer, ",\"password\":");
+    json_write_string(buffer, text_of(password));
+    buffer_add_string(buffer, "}");
+}
+
 void request_write(const struct request *request, struct buffer *buffer)
 {
     buffer_add_string(buffer, "{\"harpcaller\":1");
     write_members(request, buffer);
     if (request->tagged)
         write_integer(buffer, "tag", request->tag);
+    if (request->user)
+        write_auth(buffer, request->user, request->password);
+    buffer_add_string(buffer, "}\n");
+}
+
+void request_add_auth(struct buffer *buffer, struct text line,
+                      const char *user, const char *password)
+{
+    buffer_add(buffer, line.data, line.length - strlen("}\n"));
+    write_auth(buffer, user, password);
     buffer_add_string(buffer, "}\n");
 }
 
 void request_free(struct request *request)
 {
+    if (request->password)
+        explicit_bzero(request->password, strlen(request->password));
+    free(request->user);
+    free(request->password);
     free(request->host);
     free(request->procedure);
     free(request->arguments);

@@ -51,6 +51,8 @@ struct request {
     enum request_kind kind;
     bool tagged;
     int64_t tag;                /* of every reply to it, when tagged */
+    char *user;                 /* who asks; NULL when it does not say */
+    char *password;             /* with it; wiped when it is freed */
 
     /* REQUEST_CALL */
     char *host;
@@ -80,6 +82,9 @@ struct request {
 /*
  * Fills a zeroed or freed request. Errors: parse_error, invalid_request; the
  * tag is there even then, if it could be read.
+ *
+ * `"auth":{"user","password"}` may be in any request, as daemons have it
+ * (protocol §2).
  */
 int request_read(struct request *request, struct text line,
                  struct harp_error *error);
@@ -88,6 +93,10 @@ bool request_is_hello(const struct request *request);
 
 /* Appends the request with its line end. */
 void request_write(const struct request *request, struct buffer *buffer);
+
+/* Appends a request's line with its sender in it, who is not in it yet. */
+void request_add_auth(struct buffer *buffer, struct text line,
+                      const char *user, const char *password);
 
 void request_free(struct request *request);
 

@@ -11,6 +11,12 @@
 -- sure that the dispatcher is still there), retry_for (30: how long to try
 -- again while it cannot be reached; 0 not at all).
 --
+-- A dispatcher of ours may want to know who asks: user, and password or
+-- password_file (its first line); with tls the defaults are $HARP_CALLER_USER
+-- and $HARP_CALLER_PASSWORD, of which the latter goes with a user of the
+-- options, too. They are sent to no dispatcher otherwise: stock ones hang up on
+-- what they do not know. Without tls they can be read on their way.
+--
 -- The local stack answers for "localhost" too, unless a port is given, and is
 -- what it is whatever the other options say.
 
@@ -19,6 +25,7 @@ local endpoint = require "harp.endpoint"
 local host = require "harp.host"
 local job = require "harp.job"
 local link = require "harp.link"
+local login = require "harp.login"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
@@ -29,6 +36,7 @@ local methods = {}
 local private = setmetatable({}, { __mode = "k" })
 
 local OWN_OPTIONS = { reply_timeout = true, idle_timeout = true, retry_for = true }
+for name in pairs(login.OPTIONS) do OWN_OPTIONS[name] = true end
 
 -- Where it is, and whether that is the local stack.
 local function find(options)
@@ -39,6 +47,23 @@ local function find(options)
   return address
 end
 
+-- Whom it asks as: nothing when nobody is to know.
+local function credentials(options)
+  local user = options.user or options.tls and os.getenv "HARP_CALLER_USER" or nil
+  if user == nil then
+    if options.password == nil and options.password_file == nil then return end
+    error("harp.caller: a password is of no use without user", 4)
+  end
+  local password, complaint = login.password(options)
+  password = password or not complaint and os.getenv "HARP_CALLER_PASSWORD" or nil
+  if not complaint and password == nil then
+    complaint = "no password; give password or password_file, or set HARP_CALLER_PASSWORD"
+  end
+  complaint = complaint or login.complaint(user, password)
+  if complaint then error("harp.caller: " .. complaint, 4) end
+  return user, password
+end
+
 local function open(options)
   if options == nil or type(options) == "string" then options = { host = options } end
   if type(options) ~= "table" then
@@ -47,7 +72,8 @@ local function open(options)
   local complaint = endpoint.complaint(options, OWN_OPTIONS)
   if complaint then error("harp.caller" .. complaint, 3) end
   local address, is_local = find(options)
-  return link.new(endpoint.new(address, is_local and {} or options, PORT), options)
+  if is_local then return link.new(endpoint.new(address, {}, PORT), options) end
+  return link.new(endpoint.new(address, options, PORT), options, credentials(options))
 end
 
 --- A host of that name, with options: queue, concurrency, timeout,

@@ -61,7 +61,8 @@ end
 
 -- A submit that may have arrived is never sent again, unless its dedup key
 -- makes that safe. One that cannot have is, where the dispatcher was reached
--- before; elsewhere its address is probably wrong.
+-- before; elsewhere its address is probably wrong. One that turns connections
+-- away was reached.
 local function submit(self, procedure, arguments)
   local link, fields, patience = self.link, fields_of(self, procedure, arguments), nil
   while true do
@@ -76,6 +77,8 @@ local function submit(self, procedure, arguments)
       raise_unknown{ message = ("the dispatcher answered a call with %q"):format(kind) }
     elseif extra and not fields.dedup then
       raise_unknown(data)
+    elseif data.type == "too_many_connections" then
+      link.reached = true
     elseif not link.reached and not extra then
       error(data, 0)
     end

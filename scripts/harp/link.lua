@@ -8,8 +8,9 @@ local link = {}
 local Link = {}
 Link.__index = Link
 
---- options: retry_for, reply_timeout, idle_timeout (seconds).
-function link.new(endpoint, options)
+--- options: retry_for, reply_timeout, idle_timeout (seconds); user and password,
+-- if the dispatcher is to know who asks.
+function link.new(endpoint, options, user, password)
   local retry_for = options.retry_for or 30
   if type(retry_for) ~= "number" or retry_for < 0 then
     error("retry_for must be a number of seconds, or 0", 4)
@@ -20,6 +21,7 @@ function link.new(endpoint, options)
     reached = false,            -- has it ever answered?
     caller = core.caller(endpoint, {
       reply_timeout = options.reply_timeout or 60, idle_timeout = options.idle_timeout or 300,
+      user = user, password = password,
     }),
   }, Link)
 end
@@ -34,6 +36,7 @@ end
 local PASSING = {
   closed = true, timeout = true, econnrefused = true, econnreset = true, econnaborted = true, epipe = true,
   etimedout = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
+  too_many_connections = true,
 }
 local PASSING_ONCE_REACHED = { nxdomain = true, enoent = true, network_error = true, tls = true }
 

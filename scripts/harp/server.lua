@@ -14,6 +14,7 @@
 
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
+local login = require "harp.login"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
@@ -24,19 +25,12 @@ local private = setmetatable({}, { __mode = "k" })
 
 local OWN = { user = true, password = true, password_file = true, reply_timeout = true, idle_timeout = true }
 
-local function read_password(path)
-  local file, reason = io.open(path)
-  local password = file and file:read "l"
-  if file then file:close() end
-  return password or error("cannot read the password from " .. (reason or path .. ": it is empty"), 4)
-end
-
 -- Who to be: as told, else from the environment, else of the local stack.
 local function credentials(options, stack)
   local user = options.user or os.getenv "HARP_USER" or stack and stack.user
-  local password = options.password
-    or options.password_file and read_password(options.password_file)
-    or os.getenv "HARP_PASSWORD" or stack and stack.password
+  local password, complaint = login.password(options)
+  if complaint then error("harp.server: " .. complaint, 4) end
+  password = password or os.getenv "HARP_PASSWORD" or stack and stack.password
   if not user or not password then
     error("harp.server: no user or password; give user and password (or password_file), "
       .. "or set HARP_USER and HARP_PASSWORD", 4)

@@ -19,34 +19,32 @@ static lua_State *L;
 
 static bool is_same(int a, int b);
 
-/* All that the table at `a` has is in the one at `b`; how many that is. */
-static bool is_within(int a, int b, size_t *count)
+static size_t count_members(int table)
 {
-    bool same = true;
+    size_t count = 0;
 
-    *count = 0;
-    for (lua_pushnil(L); same && lua_next(L, a); lua_pop(L, 1)) {
-        lua_pushvalue(L, -2);
-        lua_rawget(L, b);
-        same = is_same(lua_gettop(L) - 1, lua_gettop(L));
-        lua_pop(L, 1);
-        ++*count;
-    }
-    return same;
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
+        count++;
+    return count;
 }
 
+/* Each member once, or nested tables would take for ever. */
 static bool is_same_table(int a, int b)
 {
-    int top = lua_gettop(L);
-    size_t here = 0, there = 0;
-    bool same = is_within(a, b, &here) && is_within(b, a, &there);
-
-    lua_settop(L, top);
-    return same && here == there
-        && lua_getmetatable(L, a) == lua_getmetatable(L, b);
+    if (count_members(a) != count_members(b)
+        || lua_getmetatable(L, a) != lua_getmetatable(L, b))
+        return false;
+    for (lua_pushnil(L); lua_next(L, a); lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_rawget(L, b);
+        if (!is_same(lua_gettop(L) - 1, lua_gettop(L)))
+            return false;
+        lua_pop(L, 1);
+    }
+    return true;
 }
 
-/* By kind too: 1 is not 1.0, 0.0 is not -0.0, [] is not {}. */
+/* [-0, +0] by kind too: 1 is not 1.0, 0.0 is not -0.0, [] is not {}. */
 static bool is_same(int a, int b)
 {
     int top = lua_gettop(L);

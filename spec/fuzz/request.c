@@ -43,6 +43,8 @@ static void compare(const struct request *a, const struct request *b)
     MUST(a->max_exec_time == b->max_exec_time);
     must_be_same(a->dedup_key, b->dedup_key);
     MUST(a->dedup_window == b->dedup_window);
+    must_be_same(a->user, b->user);
+    must_be_same(a->password, b->password);
     must_be_same(a->job_id, b->job_id);
     MUST(a->wait == b->wait);
     MUST(a->since == b->since);
@@ -71,6 +73,29 @@ static void write_and_read(const struct request *request)
     compare(request, &again);
     request_free(&again);
     buffer_free(&buffer);
+}
+
+static void must_read(const struct buffer *buffer, enum reply_kind kind)
+{
+    struct harp_error error;
+    struct reply reply;
+
+    MUST(reply_read(&reply, written_line(buffer), &error) == 0);
+    MUST(reply.kind == kind);
+}
+
+/* What a dispatcher tells of the job that a call becomes. */
+static void tell_of_job(const struct request *call)
+{
+    struct reply_job job = { .id = "id", .call = call, .submit = 1 };
+    struct buffer status = { 0 }, line = { 0 };
+
+    reply_status(&status, &job);
+    must_read(&status, REPLY_STATUS);
+    reply_job(&line, &job);
+    must_read(&line, REPLY_JOB);
+    buffer_free(&status);
+    buffer_free(&line);
 }
 
 /* What the dispatcher does with a request that it cannot read. */
@@ -113,10 +138,13 @@ static void read_line(struct text line)
     struct harp_error error;
     int64_t tag;
 
-    if (request_read(&request, line, &error) == 0)
-        write_and_read(&request);
-    else
+    if (request_read(&request, line, &error) != 0) {
         answer_error(&request, &error);
+    } else {
+        write_and_read(&request);
+        if (request.kind == REQUEST_CALL)
+            tell_of_job(&request);
+    }
     if (request.tagged) {
         MUST(find_tag(line, &tag));
         MUST(tag == request.tag);

@@ -1,0 +1,312 @@
+-- What the dispatcher keeps: to the end of the process, for how long, how much
+-- of it, and on a disk that fails.
+
+local harness = require "spec.support.harness"
+local harp = require "harp"
+local socket = require "socket"
+
+local ask, eventually = harness.ask, harness.eventually
+
+local PROCEDURES = [[
+procedure("sum", function(a, b) return a + b end)
+procedure("text", function(size) return ("x"):rep(size) end)
+procedure("sleep", function(seconds) require "harp".sleep(seconds) return "slept" end)
+stream("count", function(n, seconds)
+  for i = 1, n do
+    coroutine.yield{ i = i }
+    if seconds then require "harp".sleep(seconds) end
+  end
+  return { msg = "end" }
+end)
+stream("texts", function(n, size)
+  for i = 1, n do coroutine.yield(("x"):rep(size)) end
+end)
+]]
+
+describe("the dispatcher", function()
+  local daemon, dispatcher
+
+  setup(function() daemon = harness.daemon{ procedures = PROCEDURES } end)
+  teardown(harness.clean_up)
+
+  local function start(settings, before)
+    dispatcher = harness.dispatcher{ daemon = daemon, settings = settings, before = before }
+    return dispatcher
+  end
+
+  after_each(function() if dispatcher then dispatcher:stop "KILL" end end)
+
+  local function request(fields)
+    fields.harpcaller = 1
+    local lines = ask(dispatcher, harp.encode(fields) .. "\n")
+    for i, line in ipairs(lines) do lines[i] = harp.decode(line) end
+    return lines[1], lines
+  end
+
+  local function submit(procedure, arguments, options)
+    local fields = { host = "localhost", procedure = procedure, arguments = harp.array(arguments or {}) }
+    for name, v in pairs(options or {}) do fields[name] = v end
+    local reply = request(fields)
+    assert(reply.job_id, harp.encode(reply))
+    return reply.job_id
+  end
+
+  local function outcome(id) return request{ get_result = id, wait = true } end
+  local function status(id) return request{ get_status = id } end
+
+  local function submit_running(...)
+    local id = submit(...)
+    eventually(function() return status(id).time.start ~= harp.null end)
+    return id
+  end
+
+  -- A connection on which a request is being answered.
+  local function begin(fields)
+    fields.harpcaller = 1
+    local connection = harness.connect(dispatcher)
+    assert(connection:send(harp.encode(fields) .. "\n"))
+    return connection
+  end
+
+  local function last(connection)
+    local lines = harness.lines(connection)
+    connection:close()
+    return #lines > 0 and harp.decode(lines[#lines]) or nil, lines
+  end
+
+  local function signal(name) os.execute(("kill -%s %s"):format(name or "TERM", dispatcher.pid)) end
+
+  local function seconds_to_stop(name)
+    local from = socket.gettime()
+    assert.equal(0, dispatcher:stop(name))
+    return socket.gettime() - from
+  end
+
+  describe("told to stop", function()
+    local queue = { queue = { name = { test = "stop" } } }
+
+    it("lets what runs end, serves those who wait, and takes no call", function()
+      start()
+      local running, queued = submit_running("count", { 5, 0.1 }, queue), submit("sum", { 1, 2 }, queue)
+      local open = begin{ tag = 1, get_status = running }
+      assert.truthy(open:receive "*l":find '"tag":1')
+      local follower, waiter = begin{ follow_stream = running, since = 0 }, begin{ get_result = running, wait = true }
+      signal()
+      socket.sleep(0.05)
+      assert.is_nil(socket.connect("127.0.0.1", dispatcher.port))
+      assert(open:send '{"harpcaller":1,"tag":2,"host":"localhost","procedure":"sum","arguments":[1,2]}\n')
+      assert.equal("shutdown", harp.decode(open:receive "*l").error.type)
+      assert(open:send(('{"harpcaller":1,"tag":3,"get_status":"%s"}\n'):format(queued)))
+      assert.equal("sum", harp.decode(open:receive "*l").call.procedure)
+      local result, lines = last(follower)
+      assert.same({ result = { msg = "end" } }, result)
+      assert.equal(6, #lines)
+      assert.same(result, last(waiter))
+      open:close()
+      assert.is_true(seconds_to_stop "CONT" < 2)
+      dispatcher:restart()
+      assert.same({ result = { msg = "end" } }, outcome(running))
+      assert.same({ result = 3 }, outcome(queued))
+    end)
+
+    it("ends what outlasts the grace with `shutdown`, and tells everyone", function()
+      start "grace = 0.2"
+      local running, queued = submit_running("count", { 1000, 0.01 }, queue), submit("sum", { 1, 2 }, queue)
+      local follower, waiter = begin{ follow_stream = running, since = 0 }, begin{ get_result = running, wait = true }
+      local other = begin{ get_result = queued, wait = true }
+      socket.sleep(0.05)
+      signal()
+      local shutdown, lines = last(follower)
+      assert.equal("shutdown", shutdown.error.type)
+      for i = 1, #lines - 1 do assert.equal(i - 1, harp.decode(lines[i]).packet) end
+      assert.same(shutdown, last(waiter))
+      assert.is_nil(last(other))        -- its job has no outcome yet
+      assert.is_true(seconds_to_stop "CONT" < 2)
+      dispatcher:restart()
+      assert.same(shutdown, outcome(running))
+      assert.equal(#lines, #select(2, request{ read_stream = running }))
+      assert.same({ result = 3 }, outcome(queued))
+    end)
+
+    it("a second time ends the grace", function()
+      start "grace = 100"
+      local running = submit_running("sleep", { 100 })
+      signal()
+      socket.sleep(0.05)
+      assert.is_true(seconds_to_stop() < 2)
+      dispatcher:restart()
+      assert.equal("shutdown", outcome(running).error.type)
+    end)
+
+    it("by the end of its lifeline gives no grace", function()
+      start("lifeline = true", "sleep 0.3 |")
+      local running = submit_running("sleep", { 100 })
+      assert.equal("shutdown", outcome(running).error.type)
+      assert.equal("", dispatcher.pipe:read "a")        -- it is gone
+    end)
+
+    it("does not wait for those who do not read", function()
+      start "grace = 0"
+      local id = submit("texts", { 10, 1000000 })
+      outcome(id)
+      local deaf = begin{ follow_stream = id, since = 0 }
+      socket.sleep(0.1)
+      assert.is_true(seconds_to_stop() < 3)
+      deaf:close()
+    end)
+  end)
+
+  local function is_gone(id)
+    local reply = status(id)
+    return reply.error and reply.error.type == "invalid_jobid"
+  end
+
+  local function jobs()
+    local _, lines = request{ list_jobs = {} }
+    assert.same({ ["end"] = true }, table.remove(lines))
+    return lines
+  end
+
+  describe("told to keep jobs for some time", function()
+    it("removes those that ended longer ago, and nothing else", function()
+      start "keep_for = 0.3"
+      local queue = { queue = { name = { test = "old" } } }
+      local running, queued = submit_running("sleep", { 100 }, queue), submit("sum", { 1, 2 }, queue)
+      local old = submit("count", { 1000 })
+      eventually(function() return is_gone(old) end)
+      assert.equal("invalid_jobid", request{ read_stream = old }.error.type)
+      assert.equal("invalid_jobid", outcome(old).error.type)
+      assert.equal(2, #jobs())
+      local cancelled = submit("sleep", { 100 }, queue)
+      assert.same({ cancelled = true }, request{ cancel = cancelled })
+      eventually(function() return is_gone(cancelled) end)
+      request{ cancel = running }
+      assert.same({ result = 3 }, outcome(queued))
+    end)
+
+    it("forgets their dedup keys with them", function()
+      start "keep_for = 0.2"
+      local dedup = { dedup = { key = "once", window = 1000 } }
+      local old = submit("sum", { 1, 2 }, dedup)
+      assert.equal(old, submit("sum", { 1, 2 }, dedup))
+      eventually(function() return is_gone(old) end)
+      local new = submit("sum", { 1, 2 }, dedup)
+      assert.not_equal(old, new)
+      assert.same({ result = 3 }, outcome(new))
+    end)
+
+    it("spares what is being read", function()
+      start "keep_for = 0.2"
+      local id, other = submit("texts", { 100, 100000 }), submit("sum", { 1, 2 })
+      local reader = begin{ follow_stream = id, since = 0 }
+      outcome(id)
+      outcome(other)
+      eventually(function() return is_gone(other) end)
+      socket.sleep(0.3)
+      local result, lines = last(reader)
+      assert.same({ result = harp.null }, result)
+      assert.equal(101, #lines)
+      for i = 1, 100 do assert.equal(i - 1, harp.decode(lines[i]).packet) end
+      eventually(function() return is_gone(id) end)
+    end)
+
+    it("serves meanwhile, and goes on after a crash", function()
+      start()
+      local id, other = submit("count", { 10000 }), submit("sum", { 1, 2 })
+      outcome(id)
+      harness.write(dispatcher.directory .. "/dispatcher.lua",
+        harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
+      for _ = 1, 2 do
+        dispatcher:stop "KILL"
+        dispatcher:restart()
+        eventually(function() return is_gone(id) and is_gone(other) end)
+        -- Its packets are going still: a new job does not get them.
+        local new = submit("count", { 3, 0.01 })
+        local _, lines = request{ follow_stream = new, since = 0 }
+        assert.equal(4, #lines)
+        for i = 1, 3 do assert.same({ packet = i - 1, data = { i = i } }, lines[i]) end
+      end
+    end)
+
+    it("does so with a database of schema 1 too", function()
+      start()
+      assert.equal(0, dispatcher:stop())
+      harness.write(dispatcher.directory .. "/dispatcher.db", harness.read "spec/data/schema1.db")
+      harness.write(dispatcher.directory .. "/dispatcher.lua",
+        harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
+      dispatcher:restart()
+      eventually(function()
+        return is_gone "11111111-1111-4111-8111-111111111111" and is_gone "22222222-2222-4222-8222-222222222222"
+      end)
+    end)
+  end)
+
+  describe("told how much to keep", function()
+    it("removes the oldest when there is more, and uses their space again", function()
+      start "keep_bytes = 2e6"
+      local ids, path = {}, dispatcher.directory .. "/dispatcher.db"
+      local function write_jobs(n)
+        for _ = 1, n do
+          ids[#ids + 1] = submit("text", { 100000 })
+          outcome(ids[#ids])
+        end
+      end
+      write_jobs(60)
+      eventually(function() return #jobs() < 20 end)
+      local left = #jobs()
+      assert.is_true(left > 10)
+      assert.is_true(is_gone(ids[1]) and is_gone(ids[60 - left]))
+      assert.equal("text", status(ids[60 - left + 1]).call.procedure)
+      write_jobs(60)
+      eventually(function() return #jobs() < 20 end)
+      assert.equal(0, dispatcher:stop())
+      assert.is_true(#harness.read(path) < 9e6)
+    end)
+
+    it("gives back what it does not need", function()
+      start()
+      local path = dispatcher.directory .. "/dispatcher.db"
+      for _ = 1, 10 do outcome(submit("text", { 1000000 })) end
+      assert.equal(0, dispatcher:stop())
+      assert.is_true(#harness.read(path) > 9e6)
+      harness.write(dispatcher.directory .. "/dispatcher.lua",
+        harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
+      dispatcher:restart()
+      eventually(function() return #jobs() == 0 end)
+      socket.sleep(0.5)
+      assert.equal(0, dispatcher:stop())
+      assert.is_true(#harness.read(path) < 6e6)
+    end)
+
+    it("has settings that are checked", function()
+      for _, wrong in ipairs{ "keep_for = -1", "keep_bytes = -1", "keep_bytes = 'x'", "job_bytes = 0",
+        "grace = -1" } do
+        local config = harness.write(harness.directory() .. "/wrong.lua", wrong)
+        local _, errors, code = harness.harp("dispatcher --config " .. config)
+        assert.equal(1, code)
+        assert.truthy(errors:find(wrong:match "^%S+"), errors)
+      end
+    end)
+  end)
+
+  describe("with a limit on the bytes of a job", function()
+    before_each(function() start "job_bytes = 10000" end)
+
+    it("stores what is within it", function()
+      assert.equal(9990, #outcome(submit("text", { 9990 })).result)
+    end)
+
+    it("ends with an error what is more, in one piece or in many", function()
+      local result = outcome(submit("text", { 10001 }))
+      assert.equal("too_much_data", result.error.type)
+      assert.truthy(result.error.message:find "10000 bytes")
+      local many = submit("count", { 100000, 0 })
+      local _, lines = request{ follow_stream = many, since = 0 }
+      assert.equal("too_much_data", lines[#lines].error.type)
+      local bytes = 0
+      for i = 1, #lines - 1 do bytes = bytes + #harp.encode(lines[i].data) end
+      assert.is_true(bytes <= 10000 and bytes > 9980)
+      eventually(function() return daemon:children() == 0 end)
+    end)
+  end)
+end)
