@@ -184,6 +184,7 @@ describe("the hosts of a dispatcher", function()
         ["a host needs a user and a password"] = '{"hostname":"d","address":"x"}\n',
         ["a host needs a hostname"] = '{"address":"x","user":"u","password":"p"}\n',
         ["max_running must be at least 1"] = line("d", ',"max_running":0'), ["line 1: "] = "[]\n",
+        ["line 3: "] = "\n\n" .. line "d":gsub("}\n", ",}\n"), ["line 4: "] = "\n\n\n" .. line "f":sub(1, -6) .. "\n",
       } do
         harness.write(file, text)
         eventually(function() return harness.read(server.log):find(message, 1, true) end)

@@ -228,6 +228,35 @@ describe("trust:", function()
     end)
   end)
 
+  describe("a session that is resumed", function()
+    local resuming
+
+    setup(function()
+      resuming = harness.daemon{ settings = ("certificate = %q\nkey = %q\nlog_level = 'debug'"):format(
+        leaf.certificate, leaf.key) }
+    end)
+
+    local function count(kind) return select(2, harness.read(resuming.log):gsub("session=" .. kind, "")) end
+
+    it("saves the handshake's certificate, also from one process of a daemon to another", function()
+      local file = fresh()
+      for i, options in ipairs{ { pin = leaf.pin }, { known_hosts = file }, { ca_file = authority.certificate },
+        { verify = false } } do
+        for _ = 1, 3 do assert.equal(5, server(resuming, options).sum(2, 3)) end
+        assert.same({ i, 2 * i }, { count "new", count "resumed" })
+      end
+    end)
+
+    it("does not make anyone trusted who is not", function()
+      refused(resuming, { pin = daemon.pin }, "pin mismatch: the peer's key is " .. leaf.pin)
+      local file = harness.write(fresh(), ("127.0.0.1:%d %s\n"):format(resuming.port, daemon.pin))
+      refused(resuming, { known_hosts = file }, "the peer's key has changed, it is " .. leaf.pin)
+      refused(resuming, { verify = "system" }, "unknown authority")
+      refused(resuming, { ca_file = daemon.certificate }, "unknown authority")
+      assert.equal(5, server(resuming, { pin = leaf.pin }).sum(2, 3))
+    end)
+  end)
+
   it("can be given up, in so many words", function()
     assert.equal(5, server(daemon, { verify = false }).sum(2, 3))
     has(server(daemon, { verify = false }), "(TLS, not verified)")

@@ -160,6 +160,8 @@ static void serve(const struct child_context *context, int socket,
                     NULL);
         return;
     }
+    log_debug("connected", "from", address, "session",
+              peer_is_resumed(peer) ? "resumed" : "new", NULL);
     if (read_request(peer, &call, &error) != 0) {
         log_warning("no_call", "from", address, "reason", error.message,
                     NULL);

@@ -94,6 +94,11 @@ struct peer *peer_open(SSL_CTX *context, int socket, double seconds,
     return peer;
 }
 
+bool peer_is_resumed(const struct peer *peer)
+{
+    return SSL_session_reused(peer->ssl);
+}
+
 int peer_read_line(struct peer *peer, size_t limit, struct text *line,
                    struct harp_error *error)
 {

@@ -18,6 +18,9 @@ struct peer;
 struct peer *peer_open(SSL_CTX *context, int socket, double seconds,
                        struct harp_error *error);
 
+/* Was a TLS session resumed, which takes half as long? */
+bool peer_is_resumed(const struct peer *peer);
+
 /*
  * The request's line, without its end; valid until peer_close. Errors:
  * timeout, read_error, invalid_request (longer than `limit` bytes).

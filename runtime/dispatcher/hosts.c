@@ -372,6 +372,8 @@ void hosts_replace(struct parts *parts, struct hosts *hosts,
         hosts->printed = old->printed;
         old->printed = (struct host_list){ 0 };
         start_command(hosts, parts, database);
+        if (hosts->printed.count == 0)
+            read_kept(hosts);
     }
     parts->hosts = hosts;
     hosts_stop(old);

@@ -38,7 +38,7 @@ void ready_remove(struct ready *ready, struct job *job);
 /* The next one, which counts as running from now on; NULL: none may run. */
 struct job *ready_pop(struct ready *ready);
 
-/* What may run at once has changed; for one host, for all of them. */
+/* What may run at once may have changed; of one host, of all of them. */
 void ready_set_most(struct ready *ready, struct job *job, size_t most);
 void ready_set_all(struct ready *ready,
                    size_t (*most)(void *owner, const char *host), void *owner);

@@ -221,6 +221,7 @@ static void call_daemon(struct run *run, const struct request *request,
               "procedure", request->procedure, NULL);
     log_debug("arguments", "job", run->job->id, "arguments",
               request->arguments, NULL);
+    ready_set_most(&parts->ready, run->job, host->max_running);
     run->silence = limited(request->timeout, parts->settings.timeout);
     run->acceptance = host->accept_timeout;
     run->call = server_call_start(parts->net, &host->endpoint, &call,

@@ -65,20 +65,75 @@ static int note_certificate(X509_STORE_CTX *store, void *context)
     struct dial *dial = context;
     const X509 *certificate = X509_STORE_CTX_get0_cert(store);
 
-    if (!certificate || !pin_of_certificate(certificate, dial->pin))
-        dial->pin[0] = '\0';
-    dial->shown = certificate
-               && known_certs_fingerprint(certificate, dial->fingerprint);
+    if (!certificate || !pin_of_certificate(certificate, dial->peer.pin))
+        dial->peer.pin[0] = '\0';
+    dial->peer.shown = certificate
+               && known_certs_fingerprint(certificate, dial->peer.fingerprint);
     X509_STORE_CTX_set_error(store, X509_V_OK);
     return 1;
 }
 
-static void note_alert(const SSL *ssl, int where, int alert)
+/* ---- sessions ---- */
+
+/*
+ * A server that wants to see our certificate may not take a resumed session,
+ * and with old ones nothing is sure.
+ */
+static bool may_resume(const struct endpoint *endpoint)
+{
+    return !endpoint->cert_file && !endpoint->legacy;
+}
+
+/* Of another trust it is another peer. */
+static char *session_name(const struct endpoint *endpoint)
+{
+    char *route = endpoint_route(endpoint);
+    const char *file = endpoint->ca_file ? endpoint->ca_file : "";
+    char *name = memory_format("%d %s %s", endpoint_trust(endpoint), route,
+                               file);
+
+    free(route);
+    return name;
+}
+
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct dial *dial = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    char *name = session_name(dial->endpoint);
+
+    if (!SSL_session_reused(ssl))
+        dial->peer.met = sessions_now();
+    sessions_keep(name, session, SSL_session_reused(ssl) ? &dial->before
+                                                         : &dial->peer);
+    free(name);
+    return 0;                   /* the one it has is not ours */
+}
+
+static void offer_session(struct dial *dial, SSL *ssl)
+{
+    char *name = session_name(dial->endpoint);
+    SSL_SESSION *session = sessions_find(name, &dial->before);
+
+    if (session) {
+        SSL_set_session(ssl, session);
+        SSL_SESSION_free(session);
+    }
+    free(name);
+}
+
+static void watch_state(const SSL *ssl, int where, int alert)
 {
     struct dial *dial = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
     if (where == SSL_CB_READ_ALERT && alert >> 8 == SSL3_AL_FATAL)
         dial->alert = alert & 0xff;
+    /* Before the first byte; libcurl lets nobody at the SSL any sooner. */
+    if (where == SSL_CB_HANDSHAKE_START && !dial->begun
+        && may_resume(dial->endpoint))
+        offer_session(dial, (SSL *)(uintptr_t)ssl);
+    dial->begun = true;
+    if (where == SSL_CB_HANDSHAKE_DONE && SSL_session_reused(ssl))
+        dial->peer = dial->before;
 }
 
 static CURLcode watch_handshake(CURL *easy, void *tls, void *context)
@@ -88,27 +143,34 @@ static CURLcode watch_handshake(CURL *easy, void *tls, void *context)
 
     (void)easy;
     SSL_CTX_set_app_data((SSL_CTX *)tls, context);
-    SSL_CTX_set_info_callback(tls, note_alert);
+    SSL_CTX_set_info_callback(tls, watch_state);
+    if (may_resume(dial->endpoint)) {
+        SSL_CTX_set_session_cache_mode((SSL_CTX *)tls, SSL_SESS_CACHE_CLIENT
+                                       | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(tls, keep_session);
+    }
     if (trust == TRUST_PIN || trust == TRUST_FIRST_USE
         || trust == TRUST_KNOWN_CERTS)
         SSL_CTX_set_cert_verify_callback(tls, note_certificate, context);
     return CURLE_OK;
 }
 
+/* ---- verdicts ---- */
+
 /* A pin missed for any reason matches none: libcurl need not be asked. */
 static int check_pin(const struct dial *dial, struct harp_error *error)
 {
-    if (*dial->pin && strcmp(dial->pin, dial->endpoint->pin) == 0)
+    if (*dial->peer.pin && strcmp(dial->peer.pin, dial->endpoint->pin) == 0)
         return 0;
     return error_set(error, COMMUNICATION_ERROR, "certificate",
                      "pin mismatch: the peer's key is %s, not %s",
-                     *dial->pin ? dial->pin : "unknown", dial->endpoint->pin);
+                     *dial->peer.pin ? dial->peer.pin : "unknown", dial->endpoint->pin);
 }
 
 static int check_first_use(const struct dial *dial, struct harp_error *error)
 {
-    if (*dial->pin)
-        return known_hosts_check(dial->endpoint, dial->pin, error);
+    if (*dial->peer.pin)
+        return known_hosts_check(dial->endpoint, dial->peer.pin, error);
     return error_set(error, COMMUNICATION_ERROR, "certificate",
                      "the peer has shown no key");
 }
@@ -116,9 +178,9 @@ static int check_first_use(const struct dial *dial, struct harp_error *error)
 static int check_known_certs(const struct dial *dial,
                              struct harp_error *error)
 {
-    if (dial->shown)
+    if (dial->peer.shown)
         return known_certs_check(dial->endpoint->known_certs,
-                                 dial->fingerprint, error);
+                                 dial->peer.fingerprint, error);
     return error_set(error, COMMUNICATION_ERROR, "certificate",
                      "the peer has shown no certificate");
 }
@@ -200,7 +262,7 @@ static void set_tls(struct dial *dial)
     if (dial->endpoint->legacy)
         curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
-    /* A resumed session would show no certificate. */
+    /* Sessions are resumed here, with what the peer was known by. */
     curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     set_authorities(easy, dial->endpoint);
     set_certificate(easy, dial->endpoint);

@@ -9,8 +9,7 @@
 #include <stdbool.h>
 
 #include "net/curl.h"
-#include "net/known_certs.h"
-#include "net/pin.h"
+#include "net/sessions.h"
 
 struct endpoint;
 struct harp_error;
@@ -19,9 +18,9 @@ struct harp_error;
 struct dial {
     CURL *easy;
     const struct endpoint *endpoint;
-    char pin[PIN_SIZE];         /* of the key that the peer showed, or "" */
-    bool shown;                 /* a certificate, of this fingerprint */
-    unsigned char fingerprint[FINGERPRINT_SIZE];
+    struct identity peer;       /* as it has shown itself in the handshake */
+    struct identity before;     /* …and in that of the session we offer */
+    bool begun;                 /* the handshake */
     int alert;                  /* of TLS, that the peer ended it with, or 0 */
     char reason[CURL_ERROR_SIZE];   /* libcurl's */
 };

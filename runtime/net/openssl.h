@@ -25,16 +25,18 @@
     each(PEM_write_X509) each(RAND_bytes) each(SHA256) each(SSL_CTX_ctrl) \
     each(SSL_CTX_free) each(SSL_CTX_get_ex_data) \
     each(SSL_CTX_load_verify_locations) each(SSL_CTX_new) \
-    each(SSL_CTX_set_cert_verify_callback) each(SSL_CTX_set_client_CA_list) \
-    each(SSL_CTX_set_ex_data) each(SSL_CTX_set_info_callback) \
-    each(SSL_CTX_set_num_tickets) each(SSL_CTX_set_options) \
-    each(SSL_CTX_set_verify) each(SSL_CTX_use_PrivateKey_file) \
-    each(SSL_CTX_use_certificate_chain_file) each(SSL_accept) \
-    each(SSL_alert_desc_string_long) each(SSL_do_handshake) each(SSL_free) \
-    each(SSL_get_SSL_CTX) each(SSL_get_error) each(SSL_get_rbio) \
-    each(SSL_get_wbio) each(SSL_is_init_finished) \
-    each(SSL_load_client_CA_file) each(SSL_new) each(SSL_read) \
-    each(SSL_set_accept_state) each(SSL_set_bio) each(SSL_set_fd) \
+    each(SSL_CTX_sess_set_new_cb) each(SSL_CTX_set_cert_verify_callback) \
+    each(SSL_CTX_set_client_CA_list) each(SSL_CTX_set_ex_data) \
+    each(SSL_CTX_set_info_callback) each(SSL_CTX_set_num_tickets) \
+    each(SSL_CTX_set_options) each(SSL_CTX_set_verify) \
+    each(SSL_CTX_use_PrivateKey_file) \
+    each(SSL_CTX_use_certificate_chain_file) each(SSL_SESSION_dup) \
+    each(SSL_SESSION_free) each(SSL_accept) each(SSL_alert_desc_string_long) \
+    each(SSL_do_handshake) each(SSL_free) each(SSL_get_SSL_CTX) \
+    each(SSL_get_error) each(SSL_get_rbio) each(SSL_get_wbio) \
+    each(SSL_is_init_finished) each(SSL_load_client_CA_file) each(SSL_new) \
+    each(SSL_read) each(SSL_session_reused) each(SSL_set_accept_state) \
+    each(SSL_set_bio) each(SSL_set_fd) each(SSL_set_session) \
     each(SSL_shutdown) each(SSL_write) each(TLS_server_method) \
     each(X509V3_EXT_conf_nid) each(X509V3_set_ctx) each(X509_EXTENSION_free) \
     each(X509_NAME_add_entry_by_txt) each(X509_STORE_CTX_get0_cert) \
@@ -43,8 +45,7 @@
     each(X509_get_subject_name) each(X509_getm_notAfter) \
     each(X509_getm_notBefore) each(X509_gmtime_adj) each(X509_new) \
     each(X509_set_issuer_name) each(X509_set_pubkey) each(X509_set_version) \
-    each(X509_sign) each(X509_verify_cert_error_string) \
-    each(i2d_X509_PUBKEY)
+    each(X509_sign) each(X509_verify_cert_error_string) each(i2d_X509_PUBKEY)
 
 extern struct openssl_functions {
     OPENSSL_FUNCTIONS(LIBRARY_MEMBER)
@@ -81,10 +82,10 @@ int openssl_load(struct harp_error *error);
 #define SSL_CTX_load_verify_locations \
     openssl_functions.SSL_CTX_load_verify_locations
 #define SSL_CTX_new openssl_functions.SSL_CTX_new
+#define SSL_CTX_sess_set_new_cb openssl_functions.SSL_CTX_sess_set_new_cb
 #define SSL_CTX_set_cert_verify_callback \
     openssl_functions.SSL_CTX_set_cert_verify_callback
-#define SSL_CTX_set_client_CA_list \
-    openssl_functions.SSL_CTX_set_client_CA_list
+#define SSL_CTX_set_client_CA_list openssl_functions.SSL_CTX_set_client_CA_list
 #define SSL_CTX_set_ex_data openssl_functions.SSL_CTX_set_ex_data
 #define SSL_CTX_set_info_callback openssl_functions.SSL_CTX_set_info_callback
 #define SSL_CTX_set_num_tickets openssl_functions.SSL_CTX_set_num_tickets
@@ -94,9 +95,10 @@ int openssl_load(struct harp_error *error);
     openssl_functions.SSL_CTX_use_PrivateKey_file
 #define SSL_CTX_use_certificate_chain_file \
     openssl_functions.SSL_CTX_use_certificate_chain_file
+#define SSL_SESSION_dup openssl_functions.SSL_SESSION_dup
+#define SSL_SESSION_free openssl_functions.SSL_SESSION_free
 #define SSL_accept openssl_functions.SSL_accept
-#define SSL_alert_desc_string_long \
-    openssl_functions.SSL_alert_desc_string_long
+#define SSL_alert_desc_string_long openssl_functions.SSL_alert_desc_string_long
 #define SSL_do_handshake openssl_functions.SSL_do_handshake
 #define SSL_free openssl_functions.SSL_free
 #define SSL_get_SSL_CTX openssl_functions.SSL_get_SSL_CTX
@@ -107,17 +109,18 @@ int openssl_load(struct harp_error *error);
 #define SSL_load_client_CA_file openssl_functions.SSL_load_client_CA_file
 #define SSL_new openssl_functions.SSL_new
 #define SSL_read openssl_functions.SSL_read
+#define SSL_session_reused openssl_functions.SSL_session_reused
 #define SSL_set_accept_state openssl_functions.SSL_set_accept_state
 #define SSL_set_bio openssl_functions.SSL_set_bio
 #define SSL_set_fd openssl_functions.SSL_set_fd
+#define SSL_set_session openssl_functions.SSL_set_session
 #define SSL_shutdown openssl_functions.SSL_shutdown
 #define SSL_write openssl_functions.SSL_write
 #define TLS_server_method openssl_functions.TLS_server_method
 #define X509V3_EXT_conf_nid openssl_functions.X509V3_EXT_conf_nid
 #define X509V3_set_ctx openssl_functions.X509V3_set_ctx
 #define X509_EXTENSION_free openssl_functions.X509_EXTENSION_free
-#define X509_NAME_add_entry_by_txt \
-    openssl_functions.X509_NAME_add_entry_by_txt
+#define X509_NAME_add_entry_by_txt openssl_functions.X509_NAME_add_entry_by_txt
 #define X509_STORE_CTX_get0_cert openssl_functions.X509_STORE_CTX_get0_cert
 #define X509_STORE_CTX_set_error openssl_functions.X509_STORE_CTX_set_error
 #define X509_add_ext openssl_functions.X509_add_ext

@@ -50,7 +50,19 @@ static const char *use(SSL_CTX *context, const char *certificate,
     return client_ca && demand(context, client_ca) != 0 ? client_ca : NULL;
 }
 
-/* Sessions are not resumed: each shows its certificate. */
+/*
+ * A session is resumed with a ticket, whose keys are the context's, and so of
+ * all processes that are forked from here. Not where clients have to show a
+ * certificate: each connection does.
+ */
+static void set_resumption(SSL_CTX *context, bool wanted)
+{
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, wanted ? 1 : 0);
+    if (!wanted)
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+}
+
 static SSL_CTX *new_context(void)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -59,10 +71,8 @@ static SSL_CTX *new_context(void)
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE
                      | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                      | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION
                         | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(context, 0);
     return context;
 }
 
@@ -76,6 +86,7 @@ SSL_CTX *tls_open(const char *certificate, const char *key,
         return NULL;
     ERR_clear_error();
     context = new_context();
+    set_resumption(context, client_ca == NULL);
     file = use(context, certificate, key, client_ca);
     if (!file)
         return context;
