@@ -247,6 +247,67 @@ describe("where Lua cannot yield, or a coroutine is the user's own", function()
     assert.equal("went on", task:join())
   end))
 
+  it("a coroutine that waits is resumed by its task, and by no other", in_task(function()
+    local co = coroutine.create(function() harp.sleep(0.01) coroutine.yield "item" end)
+    local function meddle(thread)
+      if coroutine.status(thread) == "suspended" then return end        -- lua5.4 waits in place
+      assert.equal("normal", coroutine.status(thread))
+      assert.same({ false, "cannot resume non-suspended coroutine" }, { coroutine.resume(thread) })
+      assert.is_false((pcall(coroutine.close, thread)))
+    end
+    local first, second = harp.spawn(coroutine.resume, co), harp.spawn(meddle, co)
+    assert.same({ true, "item" }, { first:join() })
+    second:join()
+    local thread
+    first = harp.spawn(function() thread = coroutine.running() harp.sleep(0.01) return "slept" end)
+    second = harp.spawn(function() coroutine.resume(thread) end)
+    second:join()
+    pcall(first.join, first)
+  end))
+
+  it("a coroutine is told inside where the wait of a comparator is cancelled", in_task(function()
+    local seen
+    local task
+    task = harp.spawn(function()
+      local generator = coroutine.wrap(function()
+        seen = select(2, pcall(task.join, harp.spawn(harp.sleep, 0.05)))
+        coroutine.yield()
+      end)
+      table.sort({ 2, 1 }, function() generator() end)
+      harp.sleep(0.001)
+      generator()
+    end)
+    harp.sleep(0.01)
+    task:cancel()
+    task:join()
+    assert.is_true(harp.is_error(seen, "CancelledException"))
+  end))
+
+  it("tasks that wait in comparators do not resume each other", in_task(function()
+    local early, late = harp.spawn(harp.sleep, 0.02), harp.spawn(harp.sleep, 0.04)
+    local function sort(seconds, task)
+      harp.sleep(seconds)
+      local generator = coroutine.wrap(function() task:join() coroutine.yield(1) end)
+      table.sort({ 2, 1 }, function(x, y) generator = generator and generator() and nil return x < y end)
+      harp.sleep(0.001)
+      return "sorted"
+    end
+    local outer, inner = harp.spawn(sort, 0, early), harp.spawn(sort, 0.005, late)
+    assert.same({ "sorted", "sorted" }, harp.all{ outer, inner })
+  end))
+
+  it("a wait in a comparator that ends and is cancelled at once ends once", in_task(function()
+    local ended, task = harp.spawn(harp.sleep, 0.01), nil
+    harp.spawn(function() harp.sleep(0.01) task:cancel() end)
+    task = harp.spawn(function()
+      local generator = coroutine.wrap(function() ended:join() coroutine.yield() end)
+      pcall(table.sort, { 2, 1 }, function() generator() end)
+      pcall(harp.sleep, 0.001)                  -- or here, under lua5.4
+      return elapsed(function() harp.sleep(0.02) harp.sleep(0.02) end)
+    end)
+    assert.is_true(task:join() >= 0.038)
+  end))
+
   it("a wait outside of all tasks holds up the caller alone", function()
     assert.is_true(elapsed(function() harp.sleep(0.02) end) >= 0.019)
     local done = false
