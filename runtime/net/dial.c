@@ -88,6 +88,9 @@ static CURLcode watch_handshake(CURL *easy, void *tls, void *context)
 
     (void)easy;
     SSL_CTX_set_app_data((SSL_CTX *)tls, context);
+    /* What waits to be sent may grow, and what has left must be known. */
+    SSL_CTX_set_mode((SSL_CTX *)tls, SSL_MODE_ENABLE_PARTIAL_WRITE
+                     | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_info_callback(tls, note_alert);
     if (trust == TRUST_PIN || trust == TRUST_FIRST_USE
         || trust == TRUST_KNOWN_CERTS)
