@@ -387,6 +387,22 @@ describe("trust:", function()
       end
     end)
 
+    it("that cannot reach a dispatcher for a moment is asked again, once it could", function()
+      local way = harness.proxy(dispatcher)
+      for _, kind in ipairs{ "socks5h", "socks4a", "http" } do
+        local rpc = harp.caller{ host = way.address, proxy = ("%s://127.0.0.1:%d"):format(kind, gateway.port) }
+        local job = rpc.localhost.sum(1, 2)
+        assert.equal(3, job:get())
+        way:refuse{ seconds = 0.2 }
+        way:cut_all()
+        assert.equal(3, job:get())
+        way:refuse()
+        local own = harp.caller{ host = way.address, proxy = ("%s://127.0.0.1:%d"):format(kind, gateway.port) }
+        assert.equal("proxy", raised(function() own:job(job:id()):get() end).type)
+        way:listen()
+      end
+    end)
+
     it("may want a password, which is never shown", function()
       for _, kind in ipairs{ "socks5h", "http" } do
         local function through(secret, host)

@@ -116,7 +116,7 @@ static void on_silence(void *owner)
     if (channel->state == CHANNEL_OPEN && !channel->prompt
         && !channel->pinging) {
         ping(channel);
-    } else if (!connection_was_open(channel->connection, seconds)) {
+    } else if (!connection_is_silent(channel->connection, seconds)) {
         watchdog_watch(channel->watchdog, seconds);
     } else {
         name = endpoint_name(channel->endpoint);

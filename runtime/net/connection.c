@@ -359,11 +359,11 @@ void connection_look(struct connection *connection)
     watch(connection);
 }
 
-bool connection_was_open(const struct connection *connection, double seconds)
+bool connection_is_silent(struct connection *connection, double seconds)
 {
     uint64_t now = uv_now(net_loop(connection->net));
 
-    return connection->state != CONNECTING
+    return connection->state == OPEN && !is_takeable(connection)
         && (double)(now - connection->opened) >= seconds * 1e3;
 }
 
