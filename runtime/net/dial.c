@@ -1,6 +1,7 @@
 #include "net/dial.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -229,7 +230,7 @@ void dial_prepare(struct dial *dial, CURL *easy,
     curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, dial);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, dial->reason);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)(timeout_of(endpoint) * 1e3));
+                     (long)ceil(timeout_of(endpoint) * 1e3));   /* 0: 300 s */
 }
 
 /* ---- failures ---- */
