@@ -260,6 +260,14 @@ describe("trouble:", function()
       assert.is_true(seconds > 0.2 and seconds < 3)
     end)
 
+    it("and is given up before that, again and again, does not keep a dead connection", function()
+      local short = harp.caller{ host = proxy.address, reply_timeout = 0.5 }
+      local job = short.localhost.sum(1, 2)
+      assert.equal(3, job:get())
+      proxy:stall{ now = true, times = 1 }
+      harness.eventually(function() return (pcall(harp.timeout, 0.2, job.status, job)) end)
+    end)
+
     it("and waits on a dispatcher that fell silent finds that out after idle_timeout", function()
       local short = harp.caller{ host = proxy.address, reply_timeout = 0.2, idle_timeout = 0.2, retry_for = 5 }
       local job = short.localhost.sleep(1)
