@@ -2,12 +2,12 @@
 #include "net/endpoint.h"
 
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "bindings/fields.h"
 #include "bindings/harp.h"
 #include "host/failure.h"
 #include "net/pin.h"
@@ -65,48 +65,23 @@ static int is_pin(lua_State *L)
     return 1;
 }
 
-/* [-0, +0, v] fields of the table at 2; strings are copied, or NULL. */
-static char *field_string(lua_State *L, const char *name)
+/* [-0, +0, v] owned by the caller; NULL when it is absent. */
+static char *copy_field(lua_State *L, const char *name)
 {
-    char *copy = NULL;
-
-    if (lua_getfield(L, 2, name) != LUA_TNIL)
-        copy = memory_string(luaL_checkstring(L, -1));
-    lua_pop(L, 1);
-    return copy;
-}
-
-static bool field_boolean(lua_State *L, const char *name)
-{
-    bool boolean;
-
-    lua_getfield(L, 2, name);
-    boolean = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return boolean;
-}
-
-static double field_number(lua_State *L, const char *name)
-{
-    double number;
-
-    lua_getfield(L, 2, name);
-    number = luaL_optnumber(L, -1, 0);
-    lua_pop(L, 1);
-    return number;
+    return memory_string(field_optional(L, name));
 }
 
 static void read_trust(lua_State *L, struct endpoint *endpoint)
 {
     endpoint->tls = field_boolean(L, "tls");
     endpoint->legacy = field_boolean(L, "legacy");
-    endpoint->ca_file = field_string(L, "ca_file");
-    endpoint->pin = field_string(L, "pin");
+    endpoint->ca_file = copy_field(L, "ca_file");
+    endpoint->pin = copy_field(L, "pin");
     endpoint->first_use = field_boolean(L, "first_use");
-    endpoint->known_hosts = field_string(L, "known_hosts");
+    endpoint->known_hosts = copy_field(L, "known_hosts");
     endpoint->insecure = field_boolean(L, "insecure");
-    endpoint->cert_file = field_string(L, "cert_file");
-    endpoint->key_file = field_string(L, "key_file");
+    endpoint->cert_file = copy_field(L, "cert_file");
+    endpoint->key_file = copy_field(L, "key_file");
 }
 
 /* [-0, +0, v] */
@@ -143,12 +118,12 @@ static int endpoint_new(lua_State *L)
     endpoint = lua_newuserdatauv(L, sizeof *endpoint, 0);
     memset(endpoint, 0, sizeof *endpoint);
     luaL_setmetatable(L, ENDPOINT);
-    if (endpoint_parse(endpoint, address, (int)field_number(L, "port"),
+    if (endpoint_parse(endpoint, address, (int)field_integer(L, "port", 0, 0),
                        &error) != 0
         || read_proxy(L, endpoint, &error) != 0)
         return failure_raise(L, &error);
     read_trust(L, endpoint);
-    endpoint->connect_timeout = field_number(L, "connect_timeout");
+    endpoint->connect_timeout = field_seconds(L, "connect_timeout", false);
     return 1;
 }
 

@@ -89,6 +89,8 @@ describe("harp", function()
       "coroutine.wrap(function() require [[harp]].sleep(100) end)()",
       "local g = coroutine.wrap(function() while true do end end) g()",
       "table.sort({2,1}, function() require [[harp]].sleep(100) end)",
+      -- a task that waits in place hears of it, and the main one does as well
+      "local h = require [[harp]] h.spawn(table.sort, {2,1}, function() h.sleep(100) end) h.sleep(100)",
     } do
       local output, status = harness.shell(
         ("timeout --foreground -k 5 -s INT 0.3 %s -e '%s' 2>&1"):format(harness.program, code))

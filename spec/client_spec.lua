@@ -156,6 +156,11 @@ describe("the client", function()
       assert.equal(2, #job:follow{ recent = 2 }:all())
       assert.equal(0, #job:follow():all())
       assert.equal(5, #job:stream():all())
+      job = host.each(true, false, harp.null, 0)
+      job:get()
+      for _, numbered in ipairs{ false, true } do
+        assert.same({ true, false, harp.null, 0 }, job:stream{ numbered = numbered }:all())
+      end
     end)
 
     it("lets go of its connection when a loop is left", function()

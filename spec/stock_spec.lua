@@ -50,6 +50,11 @@ describe("a stock dispatcher", function()
     assert.equal("slept", job:get())
   end)
 
+  it("is waited for silently, also without retry_for", function()
+    local short = harp.caller{ host = stock.address, idle_timeout = 0.1, retry_for = 0 }
+    assert.equal("slept", short.localhost.sleep(0.5):get())
+  end)
+
   it("gets numbers and texts that its reader survives, and gives them back unchanged", function()
     local values = { 1e22, 1.0, 1, -0.0, 1e-7, math.maxinteger, 9007199254740993, "😀", "a/b", "\0", harp.array{}, {} }
     assert.equal(harp.encode(harp.array(values)), harp.encode(host.all(table.unpack(values)):get()))

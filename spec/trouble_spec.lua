@@ -156,6 +156,39 @@ describe("trouble:", function()
       job:cancel()
     end)
 
+    it("that is read slowly is not taken for silent", function()
+      local job = host.count(10)
+      job:get()
+      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, reply_timeout = 0.1, retry_for = 0 }
+      local seen = {}
+      for number in short:job(job:id()):follow{ since = 0, numbered = true } do
+        seen[#seen + 1] = number
+        if number == 3 then harp.sleep(0.4) end
+      end
+      assert.same(upto(10), seen)
+      local server = harp.server{ host = "127.0.0.1:" .. daemon.port, user = "tester", password = "secret",
+        pin = daemon.pin, idle_timeout = 0.1 }
+      local count = 0
+      for _ in server.count(10) do
+        count = count + 1
+        if count == 1 then harp.sleep(0.4) end
+      end
+      assert.equal(11, count)
+    end)
+
+    it("that is silent for longer than idle_timeout goes on, without retry_for too", function()
+      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, reply_timeout = 1, retry_for = 0 }
+      local job = host.late(0.7)
+      assert.same({ 1 }, short:job(job:id()):follow{ since = 0 }:all())
+      job = host.late(5)
+      local packets = short:job(job:id()):follow{ since = 0 }
+      local hush = harp.spawn(function() harp.sleep(0.3) proxy:refuse() proxy:cut_all() end)
+      assert.equal("CommunicationError", raised(packets).kind)
+      hush:join()
+      proxy:listen()
+      job:cancel()
+    end)
+
     it("that is corrupted is never handed on wrong", function()
       local job = host.count(6)
       job:get()
@@ -191,6 +224,32 @@ describe("trouble:", function()
       cutter:join()
     end)
 
+    it("gives up on waits that are lost again and again", function()
+      local patient = harp.caller{ host = proxy.address, retry_for = 0.5 }
+      local job = patient.localhost.sleep(5)
+      local cutter = harp.spawn(function()
+        while true do harp.sleep(0.05) proxy:cut_all() end
+      end)
+      local failure
+      assert.is_true(elapsed(function() failure = raised(job.get, job) end) < 3)
+      cutter:cancel()
+      assert.same({ "CommunicationError", job:id() }, { failure.kind, failure.job })
+      job:cancel()
+    end)
+
+    it("refuses a retry_for that is none", function()
+      local job = rpc:job "x"
+      for _, wrong in ipairs{ -1, "5", 0 / 0 } do
+        local options = { retry_for = wrong }
+        for _, fn in ipairs{
+          function() job:get(options) end, function() job:status(options) end, function() job:follow(options) end,
+          function() local _ = host(options) end, function() harp.caller(options) end,
+        } do
+          assert.truthy(raised(fn):find "^spec/trouble_spec.lua:%d+: retry_for must be a number of seconds, or 0$")
+        end
+      end
+    end)
+
     it("that a silent dispatcher does not answer is an error after reply_timeout and retry_for", function()
       local short = harp.caller{ host = proxy.address, reply_timeout = 0.2, retry_for = 0.3 }
       local job = host.sum(1, 2)
@@ -199,6 +258,14 @@ describe("trouble:", function()
       local seconds = elapsed(function() failure = raised(function() short:job(job:id()):status() end) end)
       assert.same({ "CommunicationError", "timeout", job:id() }, { failure.kind, failure.type, failure.job })
       assert.is_true(seconds > 0.2 and seconds < 3)
+    end)
+
+    it("and is given up before that, again and again, does not keep a dead connection", function()
+      local short = harp.caller{ host = proxy.address, reply_timeout = 0.5 }
+      local job = short.localhost.sum(1, 2)
+      assert.equal(3, job:get())
+      proxy:stall{ now = true, times = 1 }
+      harness.eventually(function() return (pcall(harp.timeout, 0.2, job.status, job)) end)
     end)
 
     it("and waits on a dispatcher that fell silent finds that out after idle_timeout", function()

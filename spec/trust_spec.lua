@@ -340,6 +340,21 @@ describe("trust:", function()
       assert.equal(200000, #caller{ pin = leaf.pin }.localhost.text(200000):get())
     end)
 
+    it("that is slow to read gets many large requests whole", function()
+      harp.run(function()
+        local rpc = caller{ pin = leaf.pin, reply_timeout = 5 }
+        assert.equal(3, rpc.localhost.sum(1, 2):get())
+        os.execute("kill -STOP " .. peer.pid)
+        local tasks = {}
+        for i = 1, 12 do
+          tasks[i] = harp.spawn(function() return rpc.refused.echo(("x"):rep(900000)):id() end)
+        end
+        harp.sleep(0.2)
+        os.execute("kill -CONT " .. peer.pid)
+        assert.equal(12, #harp.all(tasks))
+      end)
+    end)
+
     it("is trusted as a daemon is, and shows how", function()
       assert.equal("certificate", raised(caller{ pin = daemon.pin }.localhost.sum, 1, 2).type)
       local file = harness.write(fresh(), ("127.0.0.1:%d %s\n"):format(peer.port, daemon.pin))
@@ -398,6 +413,22 @@ describe("trust:", function()
         assert.equal(5, #rpc.localhost.count(5):follow{ since = 0 }:all())
         has(last(log), "127.0.0.1 " .. dispatcher.port)
         assert.equal(("caller at 127.0.0.1:%d (via %s)"):format(dispatcher.port, proxy), tostring(rpc))
+      end
+    end)
+
+    it("that cannot reach a dispatcher for a moment is asked again, once it could", function()
+      local way = harness.proxy(dispatcher)
+      for _, kind in ipairs{ "socks5h", "socks4a", "http" } do
+        local rpc = harp.caller{ host = way.address, proxy = ("%s://127.0.0.1:%d"):format(kind, gateway.port) }
+        local job = rpc.localhost.sum(1, 2)
+        assert.equal(3, job:get())
+        way:refuse{ seconds = 0.2 }
+        way:cut_all()
+        assert.equal(3, job:get())
+        way:refuse()
+        local own = harp.caller{ host = way.address, proxy = ("%s://127.0.0.1:%d"):format(kind, gateway.port) }
+        assert.equal("proxy", raised(function() own:job(job:id()):get() end).type)
+        way:listen()
       end
     end)
 

@@ -112,7 +112,7 @@ static void on_silence(void *owner)
     char *name;
     bool sent;
 
-    if (!connection_was_open(request->connection, seconds)) {
+    if (!connection_is_silent(request->connection, seconds)) {
         watchdog_watch(request->watchdog, seconds);
         return;
     }
@@ -291,6 +291,7 @@ static int turn_away(struct caller_request *request, struct harp_error *error)
               "%s: the dispatcher has too many connections", name);
     free(name);
     note_failure(request, error, false);
+    close_connection(request);
     return -1;
 }
 
@@ -304,9 +305,11 @@ static int take_own(struct caller_request *request, struct reply *reply,
         taken = -1;
     if (taken == 1 && is_turned_away(reply))
         return turn_away(request, error);
-    if (taken == -1)
+    if (taken == -1) {
         note_failure(request, error,
                      connection_has_sent(request->connection, request->end));
+        close_connection(request);
+    }
     if (taken == 1 && !reply_is_partial(reply->kind))
         request->state = OVER;
     return taken;

@@ -24,7 +24,8 @@ struct channel {
     enum channel_state state;
     struct connection *connection;      /* in GREETING and OPEN */
     struct watchdog *watchdog;
-    bool pinging;               /* a tagged hello asks whether it is alive */
+    bool owed;                  /* a reply: to a hello that asks whether it is
+                                   alive, or to a user who has left */
     char *extensions;           /* the array that it named */
     struct channel_users waiting;
     void *flying;               /* users by tag: a tree of tsearch(3) */
@@ -52,12 +53,9 @@ static struct channel_user *find(struct channel *channel, int64_t tag)
 /* How long may it be silent now? */
 static void watch(struct channel *channel)
 {
-    bool awaited = channel->prompt || channel->pinging;
-
     watchdog_watch(channel->watchdog,
-                   channel->in_flight == 0 ? 0
-                   : awaited ? channel->patience.reply
-                             : channel->patience.idle);
+                   channel->prompt || channel->owed ? channel->patience.reply
+                   : channel->in_flight ? channel->patience.idle : 0);
 }
 
 /* ---- the end of a connection ---- */
@@ -67,7 +65,7 @@ static void drop(struct channel *channel)
     connection_close(channel->connection);
     channel->connection = NULL;
     channel->in_flight = channel->prompt = 0;
-    channel->pinging = false;
+    channel->owed = false;
     watchdog_watch(channel->watchdog, 0);
 }
 
@@ -102,7 +100,7 @@ static void ping(struct channel *channel)
     channel->line.length = 0;
     request_write(&ping, &channel->line);
     connection_send(channel->connection, buffer_text(&channel->line));
-    channel->pinging = true;
+    channel->owed = true;
     watch(channel);
 }
 
@@ -114,9 +112,9 @@ static void on_silence(void *owner)
     char *name;
 
     if (channel->state == CHANNEL_OPEN && !channel->prompt
-        && !channel->pinging) {
+        && !channel->owed) {
         ping(channel);
-    } else if (!connection_was_open(channel->connection, seconds)) {
+    } else if (!connection_is_silent(channel->connection, seconds)) {
         watchdog_watch(channel->watchdog, seconds);
     } else {
         name = endpoint_name(channel->endpoint);
@@ -224,7 +222,8 @@ static void take_off(struct channel *channel, struct channel_user *user)
     channel->prompt -= !user->waits;
     if (channel->in_flight == 0)
         connection_set_idle(channel->connection, true);
-    if (channel->in_flight == 0 || (channel->prompt == 0 && !user->waits))
+    if (!channel->owed && (channel->in_flight == 0
+                           || (channel->prompt == 0 && !user->waits)))
         watch(channel);
 }
 
@@ -241,8 +240,8 @@ static int take_reply(struct channel *channel, struct text line,
         return error_set(error, COMMUNICATION_ERROR, "bad_protocol",
                          "the dispatcher sent a reply without a tag: %.*s",
                          line.length > 80 ? 80 : (int)line.length, line.data);
-    if (channel->pinging) {
-        channel->pinging = false;
+    if (channel->owed) {
+        channel->owed = false;
         watch(channel);
     }
     user = find(channel, reply.tag);
@@ -352,7 +351,8 @@ void channel_send(struct channel *channel, struct channel_user *user,
     connection_send(channel->connection, buffer_text(&channel->line));
     user->end = connection_position(channel->connection);
     channel->prompt += !user->waits;
-    if (user->waits ? channel->in_flight == 1 : channel->prompt == 1)
+    if (!channel->owed && (user->waits ? channel->in_flight == 1
+                                       : channel->prompt == 1))
         watch(channel);
 }
 
@@ -366,8 +366,13 @@ void channel_leave(struct channel *channel, struct channel_user *user)
         return;
     }
     take_off(channel, user);
-    if (!user->waits)
+    if (!user->waits) {
+        if (!channel->owed) {
+            channel->owed = true;
+            watch(channel);
+        }
         return;
+    }
     channel->line.length = 0;
     request_write(&forget, &channel->line);
     connection_send(channel->connection, buffer_text(&channel->line));

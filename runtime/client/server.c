@@ -63,7 +63,7 @@ static void on_silence(void *owner)
 {
     struct server_call *call = owner;
 
-    if (!connection_was_open(call->connection, limit_of(call))) {
+    if (!connection_is_silent(call->connection, limit_of(call))) {
         watchdog_watch(call->watchdog, limit_of(call));
         return;
     }

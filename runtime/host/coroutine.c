@@ -1,8 +1,9 @@
 /*
- * coroutine.resume, wrap and status for a state with tasks: when a user's
- * coroutine waits, its yield is the scheduler's and not meant for the user's
- * resume. It is handed on, level by level, to the task, and the coroutine is
- * resumed when the wait is over.
+ * coroutine.resume, wrap, status and close for a state with tasks: when a
+ * user's coroutine waits, its yield is the scheduler's and not meant for the
+ * user's resume. It is handed on, level by level, to the task, and the
+ * coroutine is resumed when the wait is over. Until then it is "normal", as
+ * one that resumed another, and no other task can resume or close it.
  */
 #include <lauxlib.h>
 
@@ -52,42 +53,39 @@ static int succeed(lua_State *L, lua_State *thread, int results,
     return results + (manner == RESUME);
 }
 
-/* The coroutine waits, and so does everything that resumed it. */
-static int hand_on(lua_State *L, struct scheduler *scheduler,
-                   enum manner manner)
-{
-    if (!scheduler_can_yield(scheduler, L)) {
-        scheduler_wait_here(L, scheduler);
-        return resume_on(L, LUA_OK, manner);
-    }
-    lua_pushlightuserdata(L, (void *)(uintptr_t)scheduler_mark());
-    return lua_yieldk(L, 1, manner, resume_on);
-}
-
-/* The coroutine is at index 1, with its arguments already on its stack. */
+/*
+ * The coroutine is at index 1, with its arguments already on its stack. While
+ * it waits so does everything that resumed it.
+ */
 static int resume_with(lua_State *L, int arguments, enum manner manner)
 {
     struct scheduler *scheduler = scheduler_of(L);
     lua_State *thread = lua_tothread(L, 1);
     int results = 0, status;
 
-    status = scheduler_resume(scheduler, thread, L, arguments, &results);
-    if (status != LUA_OK && status != LUA_YIELD) {
-        lua_xmove(thread, L, 1);
-        return fail(L, thread, manner);
+    for (;;) {
+        status = scheduler_resume(scheduler, thread, L, arguments, &results);
+        if (!scheduler_has_mark(thread))
+            break;
+        if (scheduler_can_yield(scheduler, L)) {
+            scheduler_push_mark(L);
+            return lua_yieldk(L, 1, manner, resume_on);
+        }
+        scheduler_wait_here(L, scheduler);
+        lua_pop(thread, 1);             /* the mark */
+        arguments = 0;
     }
-    if (status == LUA_YIELD && results == 1
-        && lua_touserdata(thread, -1) == scheduler_mark()) {
-        lua_pop(thread, 1);
-        return hand_on(L, scheduler, manner);
-    }
-    return succeed(L, thread, results, manner);
+    if (status == LUA_OK || status == LUA_YIELD)
+        return succeed(L, thread, results, manner);
+    lua_xmove(thread, L, 1);
+    return fail(L, thread, manner);
 }
 
 static int resume_on(lua_State *L, int status, lua_KContext manner)
 {
     (void)status;
     lua_settop(L, 1);
+    lua_pop(lua_tothread(L, 1), 1);     /* the mark */
     return resume_with(L, 0, (enum manner)manner);
 }
 
@@ -96,7 +94,7 @@ static bool check_resumable(lua_State *L, lua_State *thread)
 {
     bool fresh = lua_status(thread) == LUA_OK;
 
-    if (lua_status(thread) == LUA_YIELD)
+    if (lua_status(thread) == LUA_YIELD && !scheduler_has_mark(thread))
         return true;
     if (fresh && thread != L && lua_gettop(thread) > 0) {
         lua_Debug running;
@@ -106,8 +104,9 @@ static bool check_resumable(lua_State *L, lua_State *thread)
         lua_pushliteral(L, "cannot resume non-suspended coroutine");
         return false;
     }
-    lua_pushstring(L, thread == L ? "cannot resume non-suspended coroutine"
-                                  : "cannot resume dead coroutine");
+    lua_pushstring(L, thread == L || scheduler_has_mark(thread)
+                      ? "cannot resume non-suspended coroutine"
+                      : "cannot resume dead coroutine");
     return false;
 }
 
@@ -152,15 +151,47 @@ static int coroutine_wrap(lua_State *L)
     return 1;
 }
 
+/* Calls Lua's own function, the upvalue. */
+static int call_own(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static int coroutine_status(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTHREAD);
+    if (!scheduler_has_mark(lua_tothread(L, 1)))
+        return call_own(L);
+    lua_pushliteral(L, "normal");
+    return 1;
+}
+
+static int coroutine_close(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTHREAD);
+    if (!scheduler_has_mark(lua_tothread(L, 1)))
+        return call_own(L);
+    return luaL_error(L, "cannot close a normal coroutine");
+}
+
+/* [-0, +0, m] the library is on top. */
+static void replace(lua_State *L, const char *name, lua_CFunction function)
+{
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, function, 1);
+    lua_setfield(L, -2, name);
+}
+
 void coroutine_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        { "resume", coroutine_resume },
-        { "wrap", coroutine_wrap },
-        { NULL, NULL }
-    };
-
-    if (lua_getglobal(L, "coroutine") == LUA_TTABLE)
-        luaL_setfuncs(L, functions, 0);
+    if (lua_getglobal(L, "coroutine") == LUA_TTABLE) {
+        replace(L, "resume", coroutine_resume);
+        replace(L, "wrap", coroutine_wrap);
+        replace(L, "status", coroutine_status);
+        replace(L, "close", coroutine_close);
+    }
     lua_pop(L, 1);
 }

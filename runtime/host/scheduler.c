@@ -11,9 +11,15 @@
 static const char scheduler_key;
 static const char mark;
 
-const void *scheduler_mark(void)
+void scheduler_push_mark(lua_State *L)
 {
-    return &mark;
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
+}
+
+bool scheduler_has_mark(lua_State *thread)
+{
+    return lua_status(thread) == LUA_YIELD && lua_gettop(thread) > 0
+        && lua_touserdata(thread, -1) == &mark;
 }
 
 /* ---- events ---- */
@@ -186,9 +192,11 @@ bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
 
 /* ---- waiting ---- */
 
+/* The main task is told, whoever hears of it first. */
 static int raise_interrupted(lua_State *L, struct scheduler *scheduler)
 {
-    scheduler->interrupted = 0;
+    if (scheduler->current == scheduler->main)
+        scheduler->interrupted = 0;
     return luaL_error(L, "interrupted");
 }
 
@@ -205,46 +213,56 @@ static int raise_cancelled(lua_State *L, struct task *task)
     return lua_error(L);
 }
 
+/* Raises what has ended the current task's wait, if that was not its event. */
+static void check_wait(lua_State *L, struct scheduler *scheduler)
+{
+    struct task *task = scheduler->current;
+    bool is_main = task && task == scheduler->main;
+    bool vain = scheduler->vain;
+
+    scheduler->vain = false;
+    if (scheduler->interrupted && (vain || is_main))
+        raise_interrupted(L, scheduler);
+    if (vain || (scheduler->deadlocked && is_main))
+        raise_deadlock(L, scheduler);
+    if (task && task->cancelled)
+        raise_cancelled(L, task);
+}
+
 static int resumed(lua_State *L, int status, lua_KContext context)
 {
     struct scheduler *scheduler = scheduler_of(L);
-    struct task *task = scheduler->current;
 
     (void)status;
-    if (scheduler->interrupted && task == scheduler->main)
-        return raise_interrupted(L, scheduler);
-    if (scheduler->deadlocked && task == scheduler->main)
-        return raise_deadlock(L, scheduler);
-    if (task->cancelled)
-        return raise_cancelled(L, task);
-    return task->continuation(L, LUA_YIELD, context);
+    if (scheduler->innermost != L)      /* by stock Lua's coroutine.resume */
+        return luaL_error(L, "a task that waits cannot be resumed");
+    check_wait(L, scheduler);
+    return scheduler->current->continuation(L, LUA_YIELD, context);
 }
 
-/* Turns the loop until the waiter was woken; raises when it cannot be. */
+/*
+ * Turns the loop until the event is fired, or cannot be. Its waiter is no
+ * task's: who waits here must not be resumed by the turns of others.
+ */
 static void wait_in_place(lua_State *L, struct scheduler *scheduler,
-                          struct waiter *waiter, bool by_tasks)
+                          struct event *event)
 {
     struct task *task = scheduler->current;
-    struct waiter *outer = task ? task->place : NULL;
+    struct waiter waiter = { 0 }, *outer = task ? task->place : NULL;
     struct sigaction before;
     bool alive = true;
 
+    waiter_add(&waiter, event);
     if (task)
-        task->place = waiter;
+        task->place = &waiter;
     scheduler_enter_interrupts(scheduler, &before);
-    while (waiter->event && alive && !scheduler->interrupted)
-        alive = scheduler_turn(L, scheduler, by_tasks || !task);
+    while (waiter.event && alive && !scheduler->interrupted)
+        alive = scheduler_turn(L, scheduler, event->by_tasks || !task);
     scheduler_leave_interrupts(&before);
     if (task)
         task->place = outer;
-    if (waiter->event) {
-        scheduler_forget(waiter);
-        if (scheduler->interrupted)
-            raise_interrupted(L, scheduler);
-        raise_deadlock(L, scheduler);
-    }
-    if (task && task->cancelled)
-        raise_cancelled(L, task);
+    scheduler->vain = waiter.event != NULL;
+    scheduler_forget(&waiter);
 }
 
 bool task_is_inside(lua_State *L)
@@ -257,11 +275,12 @@ void scheduler_wait_here(lua_State *L, struct scheduler *scheduler)
     struct task *task = scheduler->current;
     struct event *event = task->waiter.event;
 
-    if (event)
-        wait_in_place(L, scheduler, &task->waiter, event->by_tasks);
+    scheduler_forget(&task->waiter);
     if (task->state == READY)
         TAILQ_REMOVE(&scheduler->ready, task, link);
     task->state = RUNNING;
+    if (event)
+        wait_in_place(L, scheduler, event);
 }
 
 int task_await(lua_State *L, struct event *event, lua_KContext context,
@@ -269,7 +288,6 @@ int task_await(lua_State *L, struct event *event, lua_KContext context,
 {
     struct scheduler *scheduler = scheduler_of(L);
     struct task *task = scheduler->current;
-    struct waiter waiter = { 0 };
 
     if (task && task->cancelled)
         return raise_cancelled(L, task);
@@ -277,11 +295,11 @@ int task_await(lua_State *L, struct event *event, lua_KContext context,
         task->continuation = continuation;
         task->state = WAITING;
         waiter_add(&task->waiter, event);
-        lua_pushlightuserdata(L, (void *)(uintptr_t)scheduler_mark());
+        scheduler_push_mark(L);
         return lua_yieldk(L, 1, context, resumed);
     }
-    waiter_add(&waiter, event);
-    wait_in_place(L, scheduler, &waiter, event->by_tasks);
+    wait_in_place(L, scheduler, event);
+    check_wait(L, scheduler);
     return continuation(L, LUA_OK, context);
 }
 
@@ -304,11 +322,8 @@ static void interrupt_hook(lua_State *L, lua_Debug *where)
 
     (void)where;
     lua_sethook(L, NULL, 0, 0);
-    if (!scheduler->interrupted)    /* a wait in place has raised it */
-        return;
-    if (scheduler->current == scheduler->main)
-        scheduler->interrupted = 0;
-    luaL_error(L, "interrupted");
+    if (scheduler->interrupted)     /* else a wait in place has raised it */
+        raise_interrupted(L, scheduler);
 }
 
 /* lua_sethook and uv_async_send may be called from a signal handler. */

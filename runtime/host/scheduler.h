@@ -50,11 +50,17 @@ struct scheduler {
     uv_async_t wake;            /* for scheduler_interrupt */
     volatile sig_atomic_t interrupted;
     bool deadlocked;            /* the main task is to hear of it */
+    bool vain;                  /* a wait in place ended without its event */
     bool reported;              /* an error that nobody saw was printed */
 };
 
-/* The light userdata that a wait yields; never seen by a script. */
-const void *scheduler_mark(void);
+/*
+ * What a wait yields, never seen by a script. It stays on top of the
+ * coroutine's stack until the scheduler resumes it, and tells that nobody else
+ * may. [-0, +1, -] and [-0, +0, -]
+ */
+void scheduler_push_mark(lua_State *L);
+bool scheduler_has_mark(lua_State *thread);
 
 void scheduler_make_ready(struct task *task);
 void scheduler_forget(struct waiter *waiter);   /* it waits for nothing now */
@@ -74,7 +80,10 @@ int scheduler_resume(struct scheduler *scheduler, lua_State *thread,
                      lua_State *from, int arguments, int *results);
 bool scheduler_can_yield(struct scheduler *scheduler, lua_State *L);
 
-/* [-0, +0, v] waits in place until the current task was woken. */
+/*
+ * [-0, +0, m] the current task's coroutine has yielded where the task cannot:
+ * waits in place. What ended it is raised in the coroutine when it goes on.
+ */
 void scheduler_wait_here(lua_State *L, struct scheduler *scheduler);
 
 /*

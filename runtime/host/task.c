@@ -85,6 +85,8 @@ static int run_on(lua_State *L, struct task *task, int *results)
         scheduler_push_cancelled(task->thread);
         return LUA_ERRRUN;
     }
+    if (task->started)
+        lua_pop(task->thread, 1);       /* the mark */
     task->started = true;
     scheduler->current = task;
     status = scheduler_resume(scheduler, task->thread, L, arguments, results);
@@ -92,22 +94,20 @@ static int run_on(lua_State *L, struct task *task, int *results)
     return status;
 }
 
+/* Its thread has the mark also after a bare yield: it is nobody else's. */
 void task_resume(lua_State *L, struct task *task)
 {
     int results = 0, status;
-    bool waits;
 
     task->state = RUNNING;
     status = run_on(L, task, &results);
     if (status != LUA_YIELD) {
         task_end(L, task, status != LUA_OK);
-        return;
+    } else if (!scheduler_has_mark(task->thread)) {
+        lua_pop(task->thread, results);
+        scheduler_push_mark(task->thread);
+        scheduler_make_ready(task);     /* let the others run */
     }
-    waits = results == 1
-         && lua_touserdata(task->thread, -1) == scheduler_mark();
-    lua_pop(task->thread, results);
-    if (!waits)                 /* a bare yield: let the others run */
-        scheduler_make_ready(task);
 }
 
 /* ---- the object ---- */

@@ -90,8 +90,8 @@ bool task_is_inside(lua_State *L);
 void scheduler_catch_interrupts(lua_State *L);
 
 /*
- * [-0, +0, m] replaces resume and wrap of the coroutine library by
- * versions that hand a wait inside a user's coroutine on to its task.
+ * [-0, +0, m] replaces functions of the coroutine library by versions that
+ * hand a wait inside a user's coroutine on to its task.
  */
 void coroutine_open(lua_State *L);
 

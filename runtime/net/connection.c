@@ -36,7 +36,8 @@ struct connection {
     struct buffer output;
     uint64_t opened;            /* ms of the loop's clock */
     size_t output_start;        /* what is before it has left */
-    uint64_t sent;              /* bytes that have left, in all */
+    uint64_t given, sent;       /* bytes to be sent, and that left, in all */
+    bool deaf;                  /* the peer takes no more; it may still talk */
     struct harp_error error;    /* why it ended */
     void (*notify)(void *owner);
     void *owner;
@@ -180,6 +181,18 @@ static struct text unsent(const struct connection *connection)
                           - connection->output_start };
 }
 
+/* What has left is dropped once it is the larger part. */
+static void compact_output(struct connection *connection)
+{
+    struct text left = unsent(connection);
+
+    if (left.length > connection->output_start)
+        return;
+    memmove(connection->output.data, left.data, left.length);
+    connection->output.length = left.length;
+    connection->output_start = 0;
+}
+
 static void transmit_all(struct connection *connection)
 {
     while (connection->state == OPEN && unsent(connection).length) {
@@ -189,9 +202,11 @@ static void transmit_all(struct connection *connection)
             connection->sent += (uint64_t)sent;
             connection->output_start += (size_t)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            compact_output(connection);
             return;
         } else if (errno != EINTR) {
-            break;              /* the peer may have said why it hung up */
+            connection->deaf = true;    /* it may have said why */
+            break;
         }
     }
     connection->output.length = connection->output_start = 0;
@@ -317,7 +332,8 @@ struct connection *connection_open(struct net *net,
 
 void connection_send(struct connection *connection, struct text bytes)
 {
-    if (connection->state == ENDED)
+    connection->given += bytes.length;
+    if (connection->state == ENDED || connection->deaf)
         return;
     buffer_add_text(&connection->output, bytes);
     if (connection->state == OPEN) {
@@ -328,7 +344,7 @@ void connection_send(struct connection *connection, struct text bytes)
 
 uint64_t connection_position(const struct connection *connection)
 {
-    return connection->sent + unsent(connection).length;
+    return connection->given;
 }
 
 bool connection_has_sent(const struct connection *connection,
@@ -343,11 +359,11 @@ void connection_look(struct connection *connection)
     watch(connection);
 }
 
-bool connection_was_open(const struct connection *connection, double seconds)
+bool connection_is_silent(struct connection *connection, double seconds)
 {
     uint64_t now = uv_now(net_loop(connection->net));
 
-    return connection->state != CONNECTING
+    return connection->state == OPEN && !is_takeable(connection)
         && (double)(now - connection->opened) >= seconds * 1e3;
 }
 

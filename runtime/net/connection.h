@@ -42,10 +42,11 @@ bool connection_has_sent(const struct connection *connection,
                          uint64_t position);
 
 /*
- * Has it been open for so long? While it connects it has a limit of its own,
- * which is not to be taken for silence.
+ * Nothing has come for so long: is that the peer's fault? Not while it
+ * connects, which has a limit of its own, nor until it was open for so long;
+ * nor while the owner has not taken what did come, and reading has stopped.
  */
-bool connection_was_open(const struct connection *connection, double seconds);
+bool connection_is_silent(struct connection *connection, double seconds);
 
 /* Seconds since it was made; 0 while it connects. */
 double connection_time_open(const struct connection *connection);

@@ -1,6 +1,7 @@
 #include "net/dial.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -143,6 +144,9 @@ static CURLcode watch_handshake(CURL *easy, void *tls, void *context)
 
     (void)easy;
     SSL_CTX_set_app_data((SSL_CTX *)tls, context);
+    /* What waits to be sent may grow, and what has left must be known. */
+    SSL_CTX_set_mode((SSL_CTX *)tls, SSL_MODE_ENABLE_PARTIAL_WRITE
+                     | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_info_callback(tls, watch_state);
     if (may_resume(dial->endpoint)) {
         SSL_CTX_set_session_cache_mode((SSL_CTX *)tls, SSL_SESS_CACHE_CLIENT
@@ -164,7 +168,8 @@ static int check_pin(const struct dial *dial, struct harp_error *error)
         return 0;
     return error_set(error, COMMUNICATION_ERROR, "certificate",
                      "pin mismatch: the peer's key is %s, not %s",
-                     *dial->peer.pin ? dial->peer.pin : "unknown", dial->endpoint->pin);
+                     *dial->peer.pin ? dial->peer.pin : "unknown",
+                     dial->endpoint->pin);
 }
 
 static int check_first_use(const struct dial *dial, struct harp_error *error)
@@ -288,7 +293,7 @@ void dial_prepare(struct dial *dial, CURL *easy,
     curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, dial);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, dial->reason);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)(timeout_of(endpoint) * 1e3));
+                     (long)ceil(timeout_of(endpoint) * 1e3));   /* 0: 300 s */
 }
 
 /* ---- failures ---- */

@@ -20,7 +20,8 @@ local DEDUP_OPTIONS = { key = true, window = true }
 local DEDUP_WINDOW = 24 * 3600  -- seconds
 
 local function check(options)
-  value.check_options(options, OPTIONS, "a host")
+  value.check_options(options, OPTIONS, "a host", 4)
+  value.check_retry_for(options, 4)
   if options.queue ~= nil and (type(options.queue) ~= "table" or core.is_array(options.queue)) then
     error("queue must be a table with names as keys, such as {service = \"web\"}", 3)
   end
@@ -31,7 +32,7 @@ local function check(options)
     if type(options.dedup) ~= "table" or options.dedup.key == nil then
       error("dedup must be a table with a key, such as {key = \"deploy 7\", window = 3600}", 3)
     end
-    value.check_options(options.dedup, DEDUP_OPTIONS, "dedup")
+    value.check_options(options.dedup, DEDUP_OPTIONS, "dedup", 4)
   end
 end
 

@@ -37,19 +37,22 @@ end
 
 -- The outcome, waited for if there is none. After trouble, and after a
 -- `missing_result`, it is asked for again without waiting: stock dispatchers
--- say so now and then of a job that ends well, but do not repeat it.
+-- say so now and then of a job that ends well, but do not repeat it. A wait
+-- that is lost soon, again and again, has not gone well.
 local function wait_for(job, retry_for)
   local patience
   local waits = true
   while true do
+    local opened = core.now()
     local exchange <close> = job.link:request("get_result", { job_id = job.job_id, wait = waits })
     local kind, data = exchange:take()
     if kind == nil then
+      if waits and core.now() - opened > job.link.SHORT_LIFE then patience = nil end
       patience = patience or job.link:patience(retry_for, job.job_id)
-      patience:fail(data)
+      patience:fail_wait(data, opened)
       waits = false
     elseif kind == "no_result" and not waits then
-      patience, waits = nil, true
+      waits = true
     elseif kind == "error" and data.type == "missing_result" and waits then
       waits = false
     elseif kind == "error" and value.is_request_error(data) then
@@ -64,7 +67,8 @@ end
 -- Checks the options of a method that has no others.
 local function retry_option(options, what, known)
   if options == nil then return nil end
-  value.check_options(options, known or { retry_for = true }, what)
+  value.check_options(options, known or { retry_for = true }, what, 4)
+  value.check_retry_for(options, 4)
   return options.retry_for
 end
 

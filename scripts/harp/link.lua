@@ -2,26 +2,25 @@
 -- and patience: how long to try again while it cannot be reached.
 
 local core = require "harp.core"
+local value = require "harp.value"
 
 local link = {}
 
-local Link = {}
+local Link = { SHORT_LIFE = 0.25 }      -- seconds; what lived longer had been well
 Link.__index = Link
 
 --- options: retry_for, reply_timeout, idle_timeout (seconds); user and password,
 -- if the dispatcher is to know who asks.
 function link.new(endpoint, options, user, password)
-  local retry_for = options.retry_for or 30
-  if type(retry_for) ~= "number" or retry_for < 0 then
-    error("retry_for must be a number of seconds, or 0", 4)
-  end
+  value.check_retry_for(options, 4)
+  local idle_timeout = options.idle_timeout or 300
   return setmetatable({
     endpoint = endpoint,
-    retry_for = retry_for,
+    retry_for = options.retry_for or 30,
+    idle_timeout = idle_timeout,
     reached = false,            -- has it ever answered?
     caller = core.caller(endpoint, {
-      reply_timeout = options.reply_timeout or 60, idle_timeout = options.idle_timeout or 300,
-      user = user, password = password,
+      reply_timeout = options.reply_timeout or 60, idle_timeout = idle_timeout, user = user, password = password,
     }),
   }, Link)
 end
@@ -38,7 +37,7 @@ local PASSING = {
   etimedout = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
   too_many_connections = true,
 }
-local PASSING_ONCE_REACHED = { nxdomain = true, enoent = true, network_error = true, tls = true }
+local PASSING_ONCE_REACHED = { nxdomain = true, enoent = true, network_error = true, tls = true, proxy = true }
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1
 
@@ -73,6 +72,14 @@ function Patience:fail(failure)
     error(failure, 0)
   end
   core.sleep(math.min(pause(self), self.since + self.retry_for - now))
+end
+
+--- The same for what waited in an exchange of its own, that was opened then.
+-- Silence for idle_timeout is no trouble yet: a question follows, and its
+-- answer, or none, is what counts.
+function Patience:fail_wait(failure, opened)
+  local idle = self.link.idle_timeout
+  if failure.type ~= "timeout" or idle == 0 or core.now() - opened < idle then self:fail(failure) end
 end
 
 --- Something went well.

@@ -10,8 +10,6 @@ local core = require "harp.core"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
-local SHORT_LIFE = 0.25         -- seconds; what lived longer had been well
-
 local OUTCOMES = { result = true, cancelled = true, exception = true, error = true }
 
 local function failure(self, message)
@@ -50,9 +48,9 @@ end
 local function recover(self, name, reason)
   local lived = core.now() - self.opened
   close(self, name)
-  self.patience:fail(reason)
+  self.patience:fail_wait(reason, self.opened)
   self.job:status{ retry_for = self.patience.retry_for }
-  if lived > SHORT_LIFE then self.patience:renew() end
+  if lived > self.job.link.SHORT_LIFE then self.patience:renew() end
 end
 
 local function take(self)
@@ -157,6 +155,7 @@ end
 return function(job, options, follows, what)
   options = options or {}
   value.check_options(options, OPTIONS, what)
+  value.check_retry_for(options, 3)
   local since, recent = count(options, "since"), count(options, "recent")
   if since and recent then error("since and recent exclude each other", 2) end
   if not since and not recent then

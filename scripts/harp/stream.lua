@@ -29,7 +29,8 @@ function Stream:all()
   local list, at = {}, self.at
   local _ <close> = self
   for first, second in self do
-    list[#list + 1] = at == 2 and second or first
+    if at == 2 then first = second end
+    list[#list + 1] = first
   end
   return list
 end

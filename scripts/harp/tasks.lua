@@ -8,7 +8,7 @@ local function cancel_all(list)
   for _, task in ipairs(list) do task:cancel() end
 end
 
--- Joins every task. The first error cancels the rest, and is raised.
+-- Joins workers, which do not fail: what is raised is of the task that joins.
 local function join_all(list)
   for _, task in ipairs(list) do
     local ok, failure = pcall(task.join, task)
@@ -49,12 +49,26 @@ function tasks.map(list, fn, options)
   return results
 end
 
---- Waits for every task of a list; returns their (first) results in order.
+--- Waits for every task of a list; returns their (first) results in order. As
+-- soon as one of them fails the others are cancelled, and its error is raised.
 function tasks.all(list)
-  local results = {}
-  join_all(list)
-  for i, task in ipairs(list) do results[i] = task:join() end
-  return results
+  local results, left, failure, over = {}, #list, nil, core.event()
+  local watchers = {}
+  for i, task in ipairs(list) do
+    watchers[i] = core.spawn(function()
+      local ok, result = pcall(task.join, task)
+      results[i], left = result, left - 1
+      if not ok and not failure then failure = { result } end
+      if failure or left == 0 then over:fire() end
+    end)
+  end
+  local ok, reason = true, nil
+  if left > 0 then ok, reason = pcall(over.wait, over) end
+  if not ok then failure = { reason } end
+  if not failure then return results end
+  cancel_all(watchers)
+  cancel_all(list)
+  error(failure[1], 0)
 end
 
 --- Waits for the first task of a list to end, cancels the others, and returns

@@ -59,11 +59,19 @@ function value.arguments(...)
 end
 
 --- Refuses options that are not in `known`, a set; `what` is whose they are.
-function value.check_options(options, known, what)
+function value.check_options(options, known, what, level)
   for name in pairs(options) do
     if not known[name] then
-      error(("%s has no option %q"):format(what, tostring(name)), 3)
+      error(("%s has no option %q"):format(what, tostring(name)), level or 3)
     end
+  end
+end
+
+--- Refuses a retry_for that is none.
+function value.check_retry_for(options, level)
+  local seconds = options.retry_for
+  if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0) then
+    error("retry_for must be a number of seconds, or 0", level)
   end
 end
 

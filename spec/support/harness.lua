@@ -201,6 +201,7 @@ stream("count", function(n, seconds)
   end
   return { msg = "end" }
 end)
+stream("each", function(...) for _, v in ipairs{...} do coroutine.yield(v) end end)
 stream("late", function(seconds) require "harp".sleep(seconds) coroutine.yield(1) return 2 end)
 stream("quiet", function() coroutine.yield(1) end)
 ]]
