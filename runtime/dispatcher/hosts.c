@@ -102,7 +102,7 @@ static int read_host(struct config *config, struct host *host,
 static void add_host(struct config *config, const char *name, void *context)
 {
     struct hosts *hosts = context;
-    struct harp_error error;
+    struct harp_error error = { 0 };
 
     if (!name) {
         config_complain(config, "hosts", "must map names to tables");
@@ -116,7 +116,7 @@ static void add_host(struct config *config, const char *name, void *context)
 static void read_defaults(struct config *config, void *context)
 {
     struct hosts *hosts = context;
-    struct harp_error error;
+    struct harp_error error = { 0 };
 
     if (host_entry_config(hosts->defaults, config, &error) != 0
         || host_entry_check(hosts->defaults, &error) != 0)
@@ -297,7 +297,7 @@ static int read_file(int fd, struct buffer *text)
 static void read_kept(struct hosts *hosts)
 {
     struct buffer text = { 0 };
-    struct harp_error error;
+    struct harp_error error = { 0 };
     int fd = open(hosts->file, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
@@ -325,7 +325,7 @@ static void log_list(const struct hosts *hosts)
 static void on_printed(void *owner, struct text output, const char *failure)
 {
     struct hosts *hosts = owner;
-    struct harp_error error;
+    struct harp_error error = { 0 };
 
     if (!failure && take_output(hosts, output, &error) != 0)
         failure = error.message;
@@ -457,7 +457,7 @@ const struct host *hosts_find(struct hosts *hosts, const char *name,
 
 size_t hosts_most_running(struct hosts *hosts, const char *name)
 {
-    struct harp_error error;
+    struct harp_error error = { 0 };
     const struct host *host = hosts_find(hosts, name, &error);
 
     return host ? host->max_running : hosts->most_running;

@@ -235,7 +235,7 @@ static void call_daemon(struct run *run, const struct request *request,
 static void on_started(void *owner, const struct store_answer *answer)
 {
     struct run *run = owner;
-    struct harp_error error;
+    struct harp_error error = { 0 };
     const struct host *host;
 
     run->starting = false;
