@@ -115,6 +115,8 @@ void login_abandon(struct login *login)
     if (!login)
         return;
     login->done = NULL;
-    if (!login->working)
+    if (login->working)
+        uv_cancel((uv_req_t *)&login->work);    /* if it has not begun */
+    else
         end(login);
 }
