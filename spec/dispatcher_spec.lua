@@ -82,6 +82,71 @@ describe("the dispatcher", function()
     end)
   end)
 
+  describe("takes a request", function()
+    -- All orders of a list of up to 4; of a longer one 60 of them.
+    local function orders(list)
+      local found, used, order = {}, {}, {}
+      local function place(at)
+        if at > #list then found[#found + 1] = table.pack(table.unpack(order)) return end
+        for i = 1, #list do
+          if not used[i] then
+            used[i], order[at] = true, list[i]
+            place(at + 1)
+            used[i] = false
+          end
+        end
+      end
+      if #list <= 4 then place(1) return found end
+      math.randomseed(7)
+      for _ = 1, 60 do
+        order = table.pack(table.unpack(list))
+        for i = #order, 2, -1 do
+          local j = math.random(i)
+          order[i], order[j] = order[j], order[i]
+        end
+        found[#found + 1] = order
+      end
+      return found
+    end
+
+    local styles = {
+      { "{", ":", ",", "}\n" }, { "{", ":", ",", "}\r\n" }, { " \t{ ", " : ", " , ", " } \r\n" },
+      { "{\t", "\t:\t", "\t,\t", "\t}\n" },
+    }
+
+    local function each(members, fn)
+      for n, order in ipairs(orders(members)) do
+        local style = styles[n % #styles + 1]
+        local parts = {}
+        for i, member in ipairs(order) do parts[i] = ('"%s"%s%s'):format(member[1], style[2], member[2]) end
+        fn(harp.decode(ask(dispatcher, style[1] .. table.concat(parts, style[3]) .. style[4])[1]))
+      end
+    end
+
+    it("with its members in any order, spacing and line end", function()
+      local id
+      each({
+        { "harpcaller", "1" }, { "host", '"localhost"' }, { "procedure", '"sum"' }, { "arguments", "[2,3]" },
+        { "timeout", "5" }, { "max_exec_time", "15.5" }, { "info", '{"a":[1]}' },
+        { "queue", '{"concurrency":9,"name":{"test":"orders"}}' },
+      }, function(reply) id = assert(reply.job_id, harp.encode(reply)) end)
+      assert.same({ result = 5 }, outcome(id))
+      local name = ('"%s"'):format(id)
+      each({ { "harpcaller", "1" }, { "get_result", name }, { "wait", "true" } },
+        function(reply) assert.same({ result = 5 }, reply) end)
+      each({ { "harpcaller", "1" }, { "get_status", name } },
+        function(reply) assert.equal("sum", reply.call.procedure) end)
+      each({ { "harpcaller", "1" }, { "cancel", name } },
+        function(reply) assert.same({ cancelled = false }, reply) end)
+      for _, operation in ipairs{ "follow_stream", "read_stream" } do
+        for _, from in ipairs{ "since", "recent" } do
+          each({ { "harpcaller", "1" }, { operation, name }, { from, "0" } },
+            function(reply) assert.same({ result = 5 }, reply) end)
+        end
+      end
+    end)
+  end)
+
   describe("passes values through to the digit", function()
     local values = {
       "9007199254740993", "1.0", "1", "-0.0", "1e-7", "9223372036854775807", [["\u0000"]], [["😀"]], "[]", "{}",
@@ -299,6 +364,20 @@ describe("the dispatcher", function()
         end)
       end
     end
+
+    it("all of them byte by byte as well", function()
+      for kind, list in pairs(malformed) do
+        for _, text in ipairs(list) do
+          local connection = harness.connect(dispatcher)
+          connection:setoption("tcp-nodelay", true)
+          for i = 1, #text do connection:send(text:sub(i, i)) end
+          connection:send "\n"
+          local lines, closed = harness.lines(connection)
+          assert.same({ 1, kind, true }, { #lines, harp.decode(lines[1]).error.type, closed }, text)
+          connection:close()
+        end
+      end
+    end)
 
     it("a line over 1 MiB, even when it never ends", function()
       local connection = harness.connect(dispatcher)

@@ -10,16 +10,26 @@
  *   bare jobs     COUNT FILE            finished jobs, into a dispatcher's file
  *
  * REQUEST, REPLY and LINE are sizes in bytes. Prints how many a second.
+ *
+ * Two are clients of a dispatcher that cost little themselves:
+ *
+ *   bare idle     COUNT PORT            connects, says so, and stays until its
+ *                                       standard input ends
+ *   bare follow   COUNT PORT JOB        follows a job that often, from packet 0
+ *                                       on; every hundredth never reads. Prints
+ *                                       the lines a second of all the others
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -227,6 +237,84 @@ static double fill_jobs(long count, const char *path)
     return now() - start;
 }
 
+/* ---- clients ---- */
+
+static struct pollfd *connect_many(long count, const char *port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    struct pollfd *peers = calloc((size_t)count, sizeof *peers);
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (long i = 0; i < count; i++)
+        peers[i] = (struct pollfd){ connect_to(&address), POLLIN, 0 };
+    return peers;
+}
+
+static int stay_idle(long count, const char *port)
+{
+    free(connect_many(count, port));
+    puts("connected");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    return 0;
+}
+
+static long count_lines(ssize_t got)
+{
+    long lines = 0;
+    const char *at = bytes;
+
+    while ((at = memchr(at, '\n', (size_t)(bytes + got - at)))) {
+        lines++;
+        at++;
+    }
+    return lines;
+}
+
+static int follow(long count, const char *port, const char *job)
+{
+    struct pollfd *peers = connect_many(count, port);
+    long reading = count, lines = 0;
+    char request[160];
+    double start = now();
+    int size = snprintf(request, sizeof request, "{\"harpcaller\":1,"
+                        "\"follow_stream\":\"%s\",\"since\":0}\n", job);
+
+    for (long i = 0; i < count; i++) {
+        check(write(peers[i].fd, request, (size_t)size) == size, "write");
+        if (i % 100 == 0) {
+            peers[i].fd = -1;   /* open still, and never read */
+            reading--;
+        }
+    }
+    while (reading && poll(peers, (nfds_t)count, -1) > 0) {
+        for (long i = 0; i < count; i++) {
+            ssize_t got;
+
+            if (peers[i].fd < 0 || !peers[i].revents)
+                continue;
+            got = read(peers[i].fd, bytes, sizeof bytes);
+            check(got >= 0, "read");
+            lines += count_lines(got);
+            if (got == 0) {
+                close(peers[i].fd);
+                peers[i].fd = -1;
+                reading--;
+            }
+        }
+    }
+    free(peers);
+    printf("%.0f\n", (double)lines / (now() - start));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -243,6 +331,10 @@ int main(int argc, char **argv)
         seconds = flood(count, request);
     else if (argc == 4 && strcmp(what, "sync") == 0)
         seconds = sync_each(count, argv[3]);
+    else if (argc == 4 && strcmp(what, "idle") == 0)
+        return stay_idle(count, argv[3]);
+    else if (argc == 5 && strcmp(what, "follow") == 0)
+        return follow(count, argv[3], argv[4]);
     else if (argc == 4 && strcmp(what, "sqlite") == 0)
         seconds = commit_each(count, argv[3]);
     else if (argc == 4 && strcmp(what, "jobs") == 0)

@@ -62,6 +62,43 @@ print(("%-40s %9.1f s, %d right"):format("2000 jobs that sleep for 1 s", measure
 end), right))
 print(("%-40s %9.1f MiB"):format("peak memory so far", peak(dispatcher)))
 
+-- ---- crowds ----
+
+local function memory(server)   -- MiB
+  return tonumber(harness.read("/proc/" .. server.pid .. "/status"):match "VmRSS:%s+(%d+)") / 1024
+end
+
+-- All of them but one do nothing.
+local function connections(count)
+  local server = start()
+  local job = harp.caller(server.address).localhost.sum(1, 2)
+  job:get()
+  local before = memory(server)
+  local pipe = assert(io.popen(("echo $$; exec %s/bare idle %d %d < /dev/zero"):format(measure.build, count - 1,
+    server.port)))
+  local pid = pipe:read "l"
+  assert(pipe:read "l" == "connected")
+  harness.eventually(function() return server:descriptors() >= count end)
+  local seconds = measure.seconds(function() for _ = 1, 1000 do job:status() end end) / 1000
+  print(("%-40s %9.1f KiB each, %.1f us a status"):format(count .. " connections",
+    (memory(server) - before) * 1024 / count, seconds * 1e6))
+  os.execute("kill " .. pid)
+  pipe:close()
+  server:stop()
+end
+
+local function crowd(followers, packets)
+  local stream = host.count(packets)
+  stream:get()
+  local before, rate = memory(dispatcher), bare("follow", followers, dispatcher.port, stream:id())
+  print(("%-40s %9.0f /s in all, %.1f s; %.1f MiB more at most"):format(
+    ("%d followers of %d packets"):format(followers, packets), rate, followers * 0.99 * packets / rate,
+    math.max(peak(dispatcher) - before, 0)))
+end
+
+connections(10000)
+crowd(1000, 100000)
+
 -- ---- among a million finished jobs ----
 
 local function status_among(jobs)
@@ -73,14 +110,14 @@ local function status_among(jobs)
   local job = own:job(("%08x-0000-4000-8000-000000000000"):format(jobs // 2))
   job:status()
   local seconds = measure.seconds(function() for _ = 1, 5000 do job:status() end end) / 5000
-  local memory = peak(full)
+  local most = peak(full)
   full:stop()
-  return seconds, memory
+  return seconds, most
 end
 
 local few = status_among(1000)
-local many, memory = status_among(1000000)
+local many, most = status_among(1000000)
 print(("%-40s %9.1f us, %.2f of that among a thousand; %.1f MiB"):format("status among a million jobs", many * 1e6,
-  many / few, memory))
+  many / few, most))
 
 harness.clean_up()
