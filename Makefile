@@ -54,7 +54,7 @@ demo: all       ## the synopsis at work, on an embedded stack
 	$(BUILD)/harp --local --hosts web01,web02,web03 \
 	    scripts/recipes/fleet.lua web01 web02 web03
 
-check: all deps-test    ## all specs, under harp and under stock lua5.4
+check: all deps-test $(BUILD)/fault.so  ## all specs, under harp and under stock lua5.4
 	spec/support/check $(BUILD)
 
 lint: deps-test         ## both compilers, luacheck, cppcheck

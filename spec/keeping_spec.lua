@@ -378,4 +378,40 @@ describe("the dispatcher", function()
       assert.same({ result = 3 }, outcome(submit("sum", { 1, 2 })))
     end)
   end)
+
+  -- What `make crash` found. The library is made by that and by `make check`.
+  describe("when a write or a sync of its disk fails", function()
+    local fault = os.getenv "HARP_BUILD" .. "/fault.so"
+
+    local function start_failing(what)
+      local count = harness.directory() .. "/count"
+      start("", ("export LD_PRELOAD=%s HARP_FAULT_COUNT=%s HARP_FAULT=\"%s\";"):format(fault, count, what))
+      return (string.unpack("=I8", harness.read(count)))
+    end
+
+    it("and it is killed then, has no job that was refused, or says that it may", function()
+      local library = io.open(fault)
+      if not library then return pending "no fault.so" end
+      library:close()
+      local first, doubts = start_failing "fail 1000000 0 5", 0
+      for write = first + 1, first + 12 do
+        dispatcher:stop "KILL"
+        start_failing(("fail %d 10000 5"):format(write))
+        local reply = request{ host = "localhost", procedure = "sum", arguments = harp.array{ 1, 2 } }
+        local refused = reply.error and reply.error.message
+        dispatcher:stop "KILL"
+        dispatcher.before = nil
+        dispatcher:restart()
+        if not refused then
+          assert.truthy(outcome(reply.job_id).result or outcome(reply.job_id).error)
+        elseif refused:find "may be found done after a restart" then
+          doubts = doubts + 1
+        else
+          assert.equal("system_error", reply.error.type)
+          assert.equal(0, #jobs())
+        end
+      end
+      assert.equal(1, doubts)
+    end)
+  end)
 end)

@@ -136,6 +136,15 @@ sqlite3 *database_open(const char *path, struct harp_error *error)
     return NULL;
 }
 
+int database_touch(sqlite3 *database)
+{
+    char *sql = memory_format("PRAGMA user_version = %d", VERSION);
+    int status = sqlite3_exec(database, sql, NULL, NULL, NULL);
+
+    free(sql);
+    return status == SQLITE_OK ? 0 : -1;
+}
+
 double database_now(void)
 {
     struct timespec time;

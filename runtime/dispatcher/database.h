@@ -19,6 +19,9 @@ int database_failed(sqlite3 *database, struct harp_error *error);
 /* The first column of the first row; -1 when there is none. */
 int64_t database_integer(sqlite3 *database, const char *sql);
 
+/* Commits something that changes nothing. */
+int database_touch(sqlite3 *database);
+
 /* The time that is stored; unix seconds. */
 double database_now(void);
 

@@ -57,6 +57,7 @@ struct statements {
     struct request call;
     sqlite3_stmt *answering;    /* …lie in the row of this one */
     int failure;                /* of the last one that did not write */
+    bool uncertain;             /* it may be in the log all the same */
 };
 
 /* ---- opening ---- */
@@ -371,6 +372,27 @@ static int run_all(struct statements *statements, struct operations *batch)
                                  : status;
 }
 
+/*
+ * A commit that was written, and could not be synced, did not happen; but who
+ * reads the log after a crash takes it for one that did.
+ */
+static void note_failure(struct statements *statements)
+{
+    int failure = sqlite3_extended_errcode(statements->database);
+
+    statements->failure = failure;
+    if (failure == SQLITE_IOERR_FSYNC)
+        statements->uncertain = true;
+}
+
+static void add_doubt(struct harp_error *error)
+{
+    struct harp_error doubt = *error;
+
+    error_set(error, doubt.kind, doubt.type,
+              "%s; it may be found done after a restart", doubt.message);
+}
+
 int statements_write(struct statements *statements, struct operations *batch,
                      struct harp_error *error)
 {
@@ -379,14 +401,27 @@ int statements_write(struct statements *statements, struct operations *batch,
     if (run_all(statements, batch) == SQLITE_DONE)
         return 0;
     failed(statements, error);
-    statements->failure = sqlite3_errcode(statements->database);
+    note_failure(statements);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_reset(statements->prepared[i]);
     sqlite3_step(use(statements, ROLLBACK));
     for (operation = STAILQ_FIRST(batch); operation;
          operation = STAILQ_NEXT(operation, link))
         forget_answer(operation);
+    if (statements_make_certain(statements) != 0)
+        add_doubt(error);
     return -1;
+}
+
+/* Something else takes its place in the log. */
+int statements_make_certain(struct statements *statements)
+{
+    if (!statements->uncertain)
+        return 0;
+    if (database_touch(statements->database) != 0)
+        return -1;
+    statements->uncertain = false;
+    return 0;
 }
 
 /* Disks get full and fail, and recover; pages and rules do not. */

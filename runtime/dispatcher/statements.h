@@ -55,6 +55,12 @@ void statements_close(struct statements *statements);
 int statements_write(struct statements *statements, struct operations *batch,
                      struct harp_error *error);
 
+/*
+ * When a commit failed in a way that a crash could undo, it is made sure that
+ * it did not happen; -1 while that fails too. Errors tell of the doubt.
+ */
+int statements_make_certain(struct statements *statements);
+
 /* What failed last: would it fail again, whenever it is tried? */
 bool statements_failed_for_good(const struct statements *statements);
 

@@ -50,15 +50,26 @@ static void take_kept(struct store *store)
     STAILQ_CONCAT(&store->writing, &store->kept);
 }
 
+static void on_retry(uv_timer_t *timer);
+
+static void retry_later(struct store *store)
+{
+    uv_timer_start(&store->retry, on_retry, RETRY_TIME, 0);
+}
+
 static void on_retry(uv_timer_t *timer)
 {
-    take_kept(timer->data);
+    struct store *store = timer->data;
+
+    take_kept(store);
+    if (statements_make_certain(store->statements) != 0)
+        retry_later(store);
 }
 
 static void keep(struct store *store, struct operation *operation)
 {
     STAILQ_INSERT_TAIL(&store->kept, operation, link);
-    uv_timer_start(&store->retry, on_retry, RETRY_TIME, 0);
+    retry_later(store);
 }
 
 /* An outcome that the database does not take is replaced, once. */
@@ -99,6 +110,8 @@ static int write_all(struct store *store, struct operations *batch,
     int status = statements_write(store->statements, batch, error);
 
     note(&store->failing, status != 0, error);
+    if (status != 0)
+        retry_later(store);
     return status;
 }
 

@@ -124,7 +124,7 @@ end
 local function take_job_id(line, waits, reply)
   local world, seen = line.world, line.world.round.seen
   if not reply.job_id then
-    seen.refused[waits.tag] = reply.error.type
+    seen.refused[waits.tag] = reply.error.message
     seen.calls[waits.tag] = nil
     return
   end
