@@ -456,6 +456,25 @@ describe("the ways into the dispatcher:", function()
       eventually(function() return command '{"status":true}'.status.jobs.running == 0 end)
     end)
 
+    it("removes what ended long ago, and has the program of hosts run again", function()
+      local id = submit("sum", "[1,2]")
+      assert.same({ result = 3 }, ask_once(harness.connect(dispatcher), ('"get_result":%q'):format(id)))
+      assert.same({ pruned = 0 }, command '{"prune":3600}')
+      eventually(function() return command '{"prune":0}'.pruned > 0 end)
+      local gone = ask_once(harness.connect(dispatcher), ('"get_status":%q'):format(id))
+      assert.equal("invalid_jobid", gone.error.type)
+      assert.same({ refreshing = false }, command '{"refresh_hosts":true}')
+      local marks = path "marks"
+      local other_at = path "other"
+      local other = start({ "'127.0.0.1:0'" }, ("control = 'unix:%s'\nhosts_command = { 'sh', '-c', %q }"):format(
+        other_at, "echo ran >> " .. marks .. [[; echo '{"hostname":"x","address":"127.0.0.1","port":1,]]
+        .. [["credentials":{"user":"u","password":"p"}}']]))
+      local before = harness.read(marks)
+      assert.same({ refreshing = true }, control(other_at) '{"refresh_hosts":true}')
+      eventually(function() return harness.read(marks) == before .. "ran\n" end)
+      other:stop()
+    end)
+
     it("answers what it cannot do or read with an error, and goes on", function()
       for command_line, kind in pairs{
         ["{"] = "parse_error", ["[]"] = "invalid_request", ["{}"] = "invalid_request", ['{"x":1}'] = "invalid_request",
@@ -516,6 +535,17 @@ describe("the ways into the dispatcher:", function()
       harness.write(file, text)
       command '{"reload":true}'
       assert.equal(before, select(2, hosts()))
+    end)
+
+    it("how long jobs are kept, too", function()
+      local function ask_as(request) return ask_once(harness.connect(dispatcher), request .. auth("me", "old")) end
+      local id = ask_as('"host":"localhost","procedure":"sum","arguments":[1,2]').job_id
+      assert.same({ result = 3 }, ask_as(('"get_result":%q'):format(id)))
+      harness.write(file, text .. "\nkeep_for = 0.01")
+      command '{"reload":true}'
+      eventually(function() return (ask_as(('"get_status":%q'):format(id)).error or {}).type == "invalid_jobid" end)
+      harness.write(file, text)
+      command '{"reload":true}'
     end)
 
     it("and when it is wrong nothing changes, and it is said why", function()

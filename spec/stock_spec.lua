@@ -98,6 +98,7 @@ describe("a stock dispatcher", function()
         assert.equal("slept", web.sleep(0.1):get())
         assert.equal(3, web.sum(1, 2):result{ wait = true })
         assert.equal(expected(1, 5), packets(web.count(5, 0.02):follow{ since = 0, numbered = true }))
+        assert.equal(expected(1, 5), packets(web.count(5, 0.02):follow{ since = 0, numbered = true, retry_for = 0 }))
         spurious:stop "KILL"
       end)
     end

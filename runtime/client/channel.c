@@ -12,7 +12,6 @@
 #include "net/net.h"
 #include "wire/request.h"
 
-
 TAILQ_HEAD(channel_users, channel_user);
 
 struct channel {

@@ -82,6 +82,12 @@ function Patience:fail_wait(failure, opened)
   if failure.type ~= "timeout" or idle == 0 or core.now() - opened < idle then self:fail(failure) end
 end
 
+--- How long it still lasts, in seconds.
+function Patience:left()
+  if not self.since then return self.retry_for end
+  return math.max(self.retry_for - (core.now() - self.since), 0)
+end
+
 --- Something went well.
 function Patience:renew()
   self.since, self.seconds = nil, nil

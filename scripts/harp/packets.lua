@@ -10,6 +10,8 @@ local core = require "harp.core"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
+local BREAKS = 3                -- in a row, of a stream whose job goes on, that are no trouble
+
 local OUTCOMES = { result = true, cancelled = true, exception = true, error = true }
 
 local function failure(self, message)
@@ -49,7 +51,7 @@ local function recover(self, name, reason)
   local lived = core.now() - self.opened
   close(self, name)
   self.patience:fail_wait(reason, self.opened)
-  self.job:status{ retry_for = self.patience.retry_for }
+  self.job:status{ retry_for = self.patience:left() }
   if lived > self.job.link.SHORT_LIFE then self.patience:renew() end
 end
 
@@ -73,7 +75,7 @@ end
 local function is_next(self, number, data, time)
   local expected = self.next or number
   if number == expected then
-    self.next = number + 1
+    self.next, self.breaks = number + 1, 0
     if self.patience.since then self.patience:renew() end
     return true
   elseif number > expected then
@@ -99,7 +101,8 @@ local function end_of_record(self)
   close(self, "record")
   self.next, self.behind = self.next or 0, nil
   if self.broke_off then
-    self.broke_off = nil
+    self.broke_off, self.breaks = nil, self.breaks + 1
+    if self.breaks <= BREAKS then return end
     self.patience:fail(core.error{
       kind = "CommunicationError", type = "closed", message = "the stream ended although the job goes on",
     })
@@ -162,7 +165,7 @@ return function(job, options, follows, what)
     if follows then recent = 0 else since = 0 end
   end
   local self = {
-    job = job, follows = follows, next = since, recent = recent, timestamps = options.timestamps,
+    job = job, follows = follows, next = since, recent = recent, timestamps = options.timestamps, breaks = 0,
     patience = job.link:patience(options.retry_for, job.job_id),
   }
   local numbered = options.numbered
