@@ -123,7 +123,7 @@ $(BUILD)/harp.so: $(CORE_OBJECTS)
 $(BUILD)/fault.so: spec/crash/fault.c
 	echo "LD $@"
 	mkdir -p $(@D)
-	$(COMPILE) $(LDFLAGS) -shared -o $@ $<
+	$(COMPILE) -fvisibility=default $(LDFLAGS) -shared -o $@ $<
 
 fuzz-targets: $(FUZZ)
 $(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS)

@@ -90,13 +90,15 @@ end
 local function fill_disk(round)
   local number = random(2) == 1 and ENOSPC or EIO
   local at, milliseconds = 1 + random(round.write), random(5, 100)
-  return { name = ("errno %d from write %d, for %d ms"):format(number, at, milliseconds), lenient = true,
+  return { lenient = true,
+    name = ("the disk failing, errno %d from write %d, for %d ms"):format(number, at, milliseconds),
     fault = ("fail %d %d %d"):format(at + 44, milliseconds, number), seconds = 0.3 }
 end
 
 local function fail_reads(round)
   local at, milliseconds = 10 + random(round.write), random(5, 50)
-  return { name = ("errno %d from read %d, for %d ms"):format(EIO, at, milliseconds), lenient = true,
+  return { lenient = true,
+    name = ("the disk failing, errno %d from read %d, for %d ms"):format(EIO, at, milliseconds),
     fault = ("read %d %d %d"):format(at, milliseconds, EIO), seconds = 0.3 }
 end
 
@@ -168,6 +170,17 @@ local function play(number, daemon, runs)
   return ok, way.name:match "^%a+ ?%a* ?%a*"
 end
 
+-- Without the library, or with one that is not asked, no round would prove
+-- anything: making the database takes writes, and they are counted.
+local function check_library(daemon)
+  local count = harness.directory() .. "/count"
+  local server = harness.dispatcher{
+    daemon = daemon, before = ("export LD_PRELOAD=%s HARP_FAULT_COUNT=%s;"):format(FAULT, count),
+  }
+  assert(string.unpack("=I8", harness.read(count)) > 10, FAULT .. " sees no write")
+  server:stop "KILL"
+end
+
 local function report(from, kinds, passed, failed)
   local names = {}
   for name, count in pairs(kinds) do names[#names + 1] = ("%d %s"):format(count, name) end
@@ -182,6 +195,7 @@ local function main()
   local from = socket.gettime()
   local runs = harness.directory() .. "/runs"
   local daemon = start_daemon(runs)
+  check_library(daemon)
   local passed, failed, kinds = 0, 0, {}
   for number = ONLY > 0 and ONLY or 1, ONLY > 0 and ONLY or ROUNDS do
     local ok, kind = play(number, daemon, runs)
