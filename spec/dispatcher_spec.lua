@@ -57,7 +57,8 @@ describe("the dispatcher", function()
       assert.same({ ticket = 42 }, reply.info)
       for _, name in ipairs{ "submit", "start", "end" } do
         assert.equal("integer", math.type(reply.time[name]))
-        assert.is_true(reply.time[name] >= before and reply.time[name] <= os.time())
+        -- os.time's clock may be a tick behind the one that is exact
+        assert.is_true(reply.time[name] >= before and reply.time[name] <= os.time() + 1)
       end
       assert.equal(harp.null, status(submit("sum", { 1, 1 })).info)
     end)
