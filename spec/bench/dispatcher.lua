@@ -31,6 +31,9 @@ end, sqlite)
 
 local done = host.sum(1, 2)
 done:get()
+compare("status, one by one, one connection", 5000, function(count)
+  for _ = 1, count do done:status() end
+end, pingpong)
 compare("status, 100 at once, one connection", 20000, function(count)
   at_once(count, function() done:status() end)
 end, pingpong)
