@@ -11,7 +11,8 @@ PACKAGES = lua5.4 libuv yajl libcurl sqlite3 openssl libcrypt
 DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson libcurl4-openssl-dev \
                libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
-               valgrind cppcheck clang openssl procps iproute2
+               valgrind cppcheck clang openssl ca-certificates procps \
+               iproute2
 DEBIAN_FUZZ  = clang libclang-rt-14-dev
 
 # One place for "install what is missing": quiet when nothing is.

@@ -372,9 +372,10 @@ static int fail_ca_file(const struct dial *dial, struct harp_error *error)
     const char *file = dial->endpoint->ca_file;
 
     return error_set(error, COMMUNICATION_ERROR, "certificate",
-                     "cannot use the authorities %s%s: %s",
+                     "cannot use the authorities %s%s: %s%s",
                      file ? "in " : "of the system", file ? file : "",
-                     dial->reason);
+                     dial->reason,
+                     file ? "" : "; is ca-certificates installed?");
 }
 
 static int fail_cert_file(const struct dial *dial, struct harp_error *error)
