@@ -3,11 +3,7 @@
 local harness = require "spec.support.harness"
 local harp = require "harp"
 
-local function raised(fn, ...)
-  local ok, failure = pcall(fn, ...)
-  assert.is_false(ok)
-  return failure
-end
+local raised = harness.raised
 
 describe("the client", function()
   local daemon, dispatcher, rpc, host

@@ -5,11 +5,7 @@ local harness = require "spec.support.harness"
 local harp = require "harp"
 local socket = require "socket"
 
-local function raised(fn, ...)
-  local ok, failure = pcall(fn, ...)
-  assert.is_false(ok)
-  return failure
-end
+local raised = harness.raised
 
 local function elapsed(fn, ...)
   local start = socket.gettime()

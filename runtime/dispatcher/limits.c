@@ -10,32 +10,20 @@
 
 #define MIB (1 << 20)
 
-static double read_limit(struct config *config, const char *name,
-                         double otherwise, double least, double most)
-{
-    double number = config_number(config, name, otherwise);
-    char *complaint;
-
-    if (number >= least && number <= most)
-        return number;
-    complaint = memory_format("must be from %.10g to %.10g", least, most);
-    config_complain(config, name, complaint);
-    free(complaint);
-    return otherwise;
-}
-
 static void read_limits(struct config *config, void *context)
 {
     struct limits *limits = context;
 
-    limits->request = (size_t)read_limit(config, "request", MIB, 1024,
-                                         256.0 * MIB);
-    limits->nesting = (size_t)read_limit(config, "nesting", JSON_MAX_DEPTH, 4,
-                                         JSON_MAX_DEPTH);
-    limits->connections = (size_t)read_limit(config, "connections", 1e9, 1,
-                                             1e9);
-    limits->in_flight = (size_t)read_limit(config, "in_flight", 1e5, 1, 1e9);
-    limits->idle = (uint64_t)(read_limit(config, "idle", 60, 0.01, 1e9) * 1e3);
+    limits->request = (size_t)config_between(config, "request", 1024,
+                                             256.0 * MIB, MIB);
+    limits->nesting = (size_t)config_between(config, "nesting", 4,
+                                             JSON_MAX_DEPTH, JSON_MAX_DEPTH);
+    limits->connections = (size_t)config_between(config, "connections", 1,
+                                                 1e9, 1e9);
+    limits->in_flight = (size_t)config_between(config, "in_flight", 1, 1e9,
+                                               1e5);
+    limits->idle = (uint64_t)(config_between(config, "idle", 0.01, 1e9, 60)
+                              * 1e3);
 }
 
 void limits_read(struct limits *limits, struct config *config)

@@ -146,19 +146,10 @@ void retention_prune(struct parts *parts, double seconds,
 
 /* ---- the start and the end ---- */
 
-static double read_limit(struct config *config, const char *name)
-{
-    double limit = config_number(config, name, 0);
-
-    if (!(limit >= 0 && limit < 9e18))
-        config_complain(config, name, "must be 0 or more");
-    return limit;
-}
-
 void retention_read(struct retention_limits *limits, struct config *config)
 {
-    limits->keep_for = read_limit(config, "keep_for");
-    limits->keep_bytes = read_limit(config, "keep_bytes");
+    limits->keep_for = config_between(config, "keep_for", 0, 9e18, 0);
+    limits->keep_bytes = config_between(config, "keep_bytes", 0, 9e18, 0);
 }
 
 struct retention *retention_new(struct parts *parts)

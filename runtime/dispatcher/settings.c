@@ -17,32 +17,18 @@
 #define GRACE 5.0               /* seconds */
 #define MOST_RUNNING 1000
 
-/* A number from `least` to `most`. */
-static double read_number(struct config *config, const char *name,
-                          double least, double most, double otherwise)
-{
-    double number = config_number(config, name, otherwise);
-    char *complaint;
-
-    if (number >= least && number <= most)
-        return number;
-    complaint = memory_format("must be from %.10g to %.10g", least, most);
-    config_complain(config, name, complaint);
-    free(complaint);
-    return otherwise;
-}
-
 static void read_settings(struct settings *settings, struct config *config)
 {
-    settings->timeout = read_number(config, "timeout", 1e-3, 1e9, LIMIT);
-    settings->max_exec_time = read_number(config, "max_exec_time", 1e-3, 1e9,
-                                          LIMIT);
-    settings->job_bytes = (int64_t)read_number(config, "job_bytes", 1, 9e18,
-                                               JOB_BYTES);
-    settings->longest_answer = (size_t)read_number(config, "max_answer", 1024,
-                                                   1e9, LONGEST_ANSWER);
-    settings->most_running = (size_t)read_number(config, "max_running", 1,
-                                                 1e9, MOST_RUNNING);
+    settings->timeout = config_between(config, "timeout", 1e-3, 1e9, LIMIT);
+    settings->max_exec_time = config_between(config, "max_exec_time", 1e-3,
+                                             1e9, LIMIT);
+    settings->job_bytes = (int64_t)config_between(config, "job_bytes", 1,
+                                                  9e18, JOB_BYTES);
+    settings->longest_answer = (size_t)config_between(config, "max_answer",
+                                                      1024, 1e9,
+                                                      LONGEST_ANSWER);
+    settings->most_running = (size_t)config_between(config, "max_running", 1,
+                                                    1e9, MOST_RUNNING);
     limits_read(&settings->limits, config);
     retention_read(&settings->keep, config);
 }
@@ -69,8 +55,8 @@ static int read_file(struct settings_file *file, struct config *config,
                                                  DATABASE));
     file->lifeline = config_boolean(config, "lifeline", false);
     /* Nobody waits for the servers of a script that has ended. */
-    file->grace = read_number(config, "grace", 0, 1e9,
-                              file->lifeline ? 0 : GRACE);
+    file->grace = config_between(config, "grace", 0, 1e9,
+                                 file->lifeline ? 0 : GRACE);
     read_control(&file->control, config);
     read_settings(&file->settings, config);
     file->hosts = hosts_read(config);
@@ -95,15 +81,11 @@ int settings_renew(struct parts *parts, struct settings_file *fresh,
                    const char *database, bool *same,
                    struct harp_error *error)
 {
-    size_t most_running = parts->settings.most_running;
-
     if (doors_renew(parts->doors, fresh->doors, same, error) != 0)
         return -1;
     hosts_replace(parts, fresh->hosts, database);
     fresh->hosts = NULL;
     parts->settings = fresh->settings;
-    if (parts->settings.most_running > parts->most_calls)
-        parts->settings.most_running = most_running;
     retention_start(parts->retention);
     return 0;
 }

@@ -119,6 +119,20 @@ double config_number(struct config *config, const char *name,
     return number;
 }
 
+double config_between(struct config *config, const char *name, double least,
+                      double most, double otherwise)
+{
+    double number = config_number(config, name, otherwise);
+    char *complaint;
+
+    if (number >= least && number <= most)
+        return number;
+    complaint = memory_format("must be from %.10g to %.10g", least, most);
+    config_complain(config, name, complaint);
+    free(complaint);
+    return otherwise;
+}
+
 bool config_boolean(struct config *config, const char *name, bool otherwise)
 {
     int type = get(config, name);

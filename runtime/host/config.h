@@ -25,6 +25,10 @@ double config_number(struct config *config, const char *name,
                      double otherwise);
 bool config_boolean(struct config *config, const char *name, bool otherwise);
 
+/* A number from `least` to `most`; any other is complained about. */
+double config_between(struct config *config, const char *name, double least,
+                      double most, double otherwise);
+
 /* Is it given, and a string? For settings that can be something else, too. */
 bool config_is_string(struct config *config, const char *name);
 

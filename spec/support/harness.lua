@@ -67,6 +67,13 @@ function harness.eventually(condition, seconds)
   end
 end
 
+--- What a function raises, which it must.
+function harness.raised(fn, ...)
+  local ok, failure = pcall(fn, ...)
+  if ok then error("nothing was raised", 2) end
+  return failure
+end
+
 -- ---- processes ----
 
 local Server = {}
