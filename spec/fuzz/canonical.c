@@ -60,6 +60,7 @@ static void check_fixed_point(struct text text)
 
     if (json_canonical(&once, text, &error) == 0) {
         MUST(is_json(buffer_text(&once)));
+        MUST(json_depth(buffer_text(&once)) == json_depth(text));
         MUST(json_canonical(&twice, buffer_text(&once), &error) == 0);
         must_be_equal(buffer_text(&once), buffer_text(&twice));
     }

@@ -100,15 +100,27 @@ static void send_error(const struct harp_error *error)
     buffer_free(&buffer);
 }
 
+/* As an error of the client's: of the same type, if it can be read. */
+static void check_failure(const struct reply *reply)
+{
+    struct harp_error error;
+    bool readable = reply_failure(reply, &error) == 0;
+
+    MUST(reply_failure_is(reply, error.type) == readable);
+}
+
 static void read_line(struct text line)
 {
     struct harp_error error;
     struct reply reply;
 
-    if (reply_read(&reply, line, &error) == 0)
-        write_and_read(&reply);
-    else
+    if (reply_read(&reply, line, &error) != 0) {
         send_error(&error);
+    } else {
+        write_and_read(&reply);
+        if (reply.kind == REPLY_ERROR)
+            check_failure(&reply);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

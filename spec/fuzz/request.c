@@ -75,6 +75,23 @@ static void write_and_read(const struct request *request)
     buffer_free(&buffer);
 }
 
+/* What the client sends where a listener has users. */
+static void write_with_sender(const struct request *request)
+{
+    struct buffer plain = { 0 }, signed_line = { 0 };
+    struct request again = { 0 };
+    struct harp_error error;
+
+    request_write(request, &plain);
+    request_add_auth(&signed_line, buffer_text(&plain), "user\"", "");
+    MUST(request_read(&again, written_line(&signed_line), &error) == 0);
+    must_be_same(again.user, "user\"");
+    must_be_same(again.password, "");
+    request_free(&again);
+    buffer_free(&plain);
+    buffer_free(&signed_line);
+}
+
 static void must_read(const struct buffer *buffer, enum reply_kind kind)
 {
     struct harp_error error;
@@ -142,6 +159,8 @@ static void read_line(struct text line)
         answer_error(&request, &error);
     } else {
         write_and_read(&request);
+        if (!request.user)
+            write_with_sender(&request);
         if (request.kind == REQUEST_CALL)
             tell_of_job(&request);
     }
