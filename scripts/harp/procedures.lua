@@ -7,10 +7,14 @@
 --     end)
 
 local core = require "harp.core"
+local daemon = require "harp.daemon"
 
 local registry = {}             -- name → {fn, stream, parameters, vararg, source}
 
-local OPTIONS = { doc = "string" }
+local OPTIONS = {
+  doc = "string", user = "string", group = "string", timeout = "number", limits = "table", env = "table",
+  lock = "string",
+}
 
 local function check_options(name, options)
   for option, v in pairs(options) do
@@ -35,7 +39,8 @@ local function register(name, options, fn, streams, source)
   local parameters = {}
   for i = 1, info.nparams do parameters[i] = debug.getlocal(fn, i) end
   registry[name] = {
-    fn = fn, stream = streams, parameters = parameters, vararg = info.isvararg, doc = options.doc, source = source,
+    fn = fn, stream = streams, parameters = parameters, vararg = info.isvararg, source = source,
+    options = options,
   }
 end
 
@@ -149,14 +154,26 @@ local function run(procedure, arguments, count, send)
   end
   if not results[1] then
     send_exception(send, results[2], thread)
+    coroutine.close(thread)
   else
     send_value(send, "result", results[2])
   end
 end
 
+local function terms(options)
+  local made = { timeout = options.timeout, env = options.env, lock = options.lock }
+  for name, limit in pairs(options.limits or {}) do made[name] = limit end
+  if options.user then made.user, made.uid, made.gid = daemon.account(options.user) end
+  if options.group then
+    made.gid = daemon.group(options.group)
+    made.groups = { made.gid }
+  end
+  return made
+end
+
 --- Answers one call: `send(kind, ...)` takes ("accepted", streams),
 -- ("packet" | "result" | "exception", json) and ("error", type, message).
-local function call(name, arguments, send)
+local function call(name, arguments, _, send, begin)
   local procedure = registry[name]
   if not procedure then
     return send("error", "no_such_procedure", ("there is no procedure %q"):format(name))
@@ -165,6 +182,7 @@ local function call(name, arguments, send)
   if not ok then return send("error", "invalid_argument_list", decoded.message) end
   local list, count = match(name, procedure, decoded)
   if not list then return send("error", "invalid_argument_list", count) end
+  begin(terms(procedure.options))
   send("accepted", procedure.stream)
   run(procedure, list, count, send)
 end
