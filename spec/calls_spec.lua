@@ -38,9 +38,10 @@ local function about()
 end
 
 procedure("about", about)
-procedure("limited", { limits = { memory = 2^40 // 1 | 0, cpu = 50, files = 64 } }, about)
+procedure("limited", { limits = { memory = 1 << 50, cpu = 50, files = 64 } }, about)
 procedure("dressed", { env = { COLOUR = "a b", LANG = false } }, about)
 procedure("few", { limits = { files = 1 } }, about)
+procedure("tiny", { limits = { memory = 1 << 20 } }, about)
 
 procedure("shell", function(command) os.execute(command) end)
 procedure("short", { timeout = 0.3 }, function(command) os.execute(command) end)
@@ -203,12 +204,15 @@ describe("the process of a call", function()
       local it_is = about "limited"
       assert.same({ "50", "51" }, it_is.cpu)
       assert.same({ "64", "64" }, it_is.files)
-      assert.equal("1099511627776", it_is.memory[1])
+      assert.equal(("%d"):format(1 << 50), it_is.memory[1])
     end)
 
     it("it does not run when its terms cannot be had", function()
       local failure = call "few".error
       assert.same({ "system_error", "the limit of files must be at least 16" }, { failure.type, failure.message })
+      failure = call "tiny".error
+      assert.equal("system_error", failure.type)
+      assert.truthy(failure.message:find "^the limit of memory must be more than %d+ bytes")
     end)
   end)
 
@@ -264,7 +268,7 @@ describe("the process of a call", function()
       appears(number)
       os.execute("kill " .. other.pid)
       assert.same({ type = "shutdown", message = "shell was ended: the daemon stops" }, answer(connection).error)
-      assert.equal(0, other:stop())
+      assert.equal(0, other:stop "CONT")       -- it stops already: waits for it
       assert.is_false(sleeps(number))
     end)
   end)
