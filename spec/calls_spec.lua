@@ -161,6 +161,7 @@ describe("the process of a call", function()
 
     it("it has one connection, and no socket of the daemon's", function()
       local number = mark()
+      eventually(function() return daemon:children() == 0 end)
       local connection = open(daemon, "shell", "sleep " .. number)
       appears(number)
       local pid = harness.shell("pgrep -P " .. daemon.pid):match "%d+"

@@ -185,13 +185,14 @@ static void end_call(struct guard *guard, enum end end)
 static bool has_children(void)
 {
     siginfo_t child;
-    int status;
 
-    do {
+    for (;;) {
         child.si_pid = 0;
-        status = waitid(P_ALL, 0, &child, WEXITED | WNOHANG);
-    } while (status == 0 && child.si_pid);
-    return status == 0;
+        if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG) != 0)
+            return false;
+        if (child.si_pid == 0)
+            return true;
+    }
 }
 
 /* ---- the guard's thread: sending ---- */
