@@ -47,7 +47,8 @@ static const struct {
 
 /*
  * The procedure's thread fills a buffer, the guard's empties it. What is
- * under the lock is for both; the second half is the guard's alone.
+ * under the lock is for both; the second half is the guard's alone. When the
+ * procedure has ended and the guard rests, the first becomes the guard.
  */
 struct guard {
     const struct guarded *call;
@@ -63,6 +64,8 @@ struct guard {
     enum answer_kind last;      /* which is that */
     bool finished;              /* the procedure's thread is */
     bool ending;                /* before the procedure's own end */
+    bool resting;               /* whoever is the guard touches nothing */
+    pthread_t keeper;           /* the thread that is the guard */
 
     enum end end;
     struct buffer sending;
@@ -290,8 +293,23 @@ static double rest_until(struct guard *guard)
         until = fmin(until, guard->pause_over);
     if (!guard->sending.length && is_due(guard))
         until = 0;
+    guard->resting = true;
     pthread_mutex_unlock(&guard->lock);
     return until;
+}
+
+/* Stays here for ever when another thread has become the guard meanwhile. */
+static void wake_up(struct guard *guard)
+{
+    bool is_guard;
+
+    pthread_mutex_lock(&guard->lock);
+    is_guard = pthread_equal(guard->keeper, pthread_self());
+    if (is_guard)
+        guard->resting = false;
+    pthread_mutex_unlock(&guard->lock);
+    while (!is_guard)
+        pause();
 }
 
 static void rest(struct guard *guard, double until)
@@ -305,8 +323,10 @@ static void rest(struct guard *guard, double until)
     struct timespec time = { (time_t)fmin(left, 1e6),
                              (long)(fmod(left, 1) * 1e9) };
     uint64_t rung;
+    int count = ppoll(watched, 2, isinf(until) ? NULL : &time, NULL);
 
-    if (ppoll(watched, 2, isinf(until) ? NULL : &time, NULL) <= 0)
+    wake_up(guard);
+    if (count <= 0)
         return;
     if (watched[0].revents && read(post.bell, &rung, sizeof rung) < 0)
         return;
@@ -348,10 +368,8 @@ _Noreturn static void leave(struct guard *guard)
     _exit(0);
 }
 
-static void *watch(void *argument)
+static _Noreturn void watch(struct guard *guard)
 {
-    struct guard *guard = argument;
-
     while (!is_over(guard)) {
         rest(guard, rest_until(guard));
         heed_signals(guard);
@@ -363,6 +381,14 @@ static void *watch(void *argument)
         send_taken(guard);
     }
     leave(guard);
+}
+
+static void *start(void *argument)
+{
+    struct guard *guard = argument;
+
+    guard->keeper = pthread_self();
+    watch(guard);
 }
 
 /* ---- the procedure's thread ---- */
@@ -378,7 +404,7 @@ static int start_thread(struct guard *guard)
     pthread_attr_setstacksize(&attributes, STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    status = pthread_create(&thread, &attributes, watch, guard);
+    status = pthread_create(&thread, &attributes, start, guard);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return status;
@@ -463,11 +489,19 @@ void guard_send(struct guard *guard, struct text line, enum answer_kind kind)
         ring();
 }
 
+/* A guard that rests goes on doing so: what is left, this thread can do. */
 void guard_finish(struct guard *guard)
 {
+    bool is_guard;
+
     pthread_mutex_lock(&guard->lock);
     guard->finished = true;
+    is_guard = guard->resting;
+    if (is_guard)
+        guard->keeper = pthread_self();
     pthread_mutex_unlock(&guard->lock);
+    if (is_guard)
+        watch(guard);
     ring();
     for (;;)
         pause();
