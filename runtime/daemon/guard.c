@@ -238,9 +238,16 @@ static double rest_until(struct guard *guard)
         until = fmin(until, guard->pause_over);
     if (!guard->sending.length && is_due(guard))
         until = 0;
-    guard->resting = true;
     pthread_mutex_unlock(&guard->lock);
     return until;
+}
+
+/* From here on another thread can become the guard. */
+static void lie_down(struct guard *guard)
+{
+    pthread_mutex_lock(&guard->lock);
+    guard->resting = true;
+    pthread_mutex_unlock(&guard->lock);
 }
 
 /* Stays here for ever when another thread has become the guard meanwhile. */
@@ -267,8 +274,10 @@ static void rest(struct guard *guard, double until)
     double left = fmax(until - now(), 0);
     struct timespec time = { (time_t)fmin(left, 1e6),
                              (long)(fmod(left, 1) * 1e9) };
-    int count = ppoll(watched, 2, isinf(until) ? NULL : &time, NULL);
+    int count;
 
+    lie_down(guard);
+    count = ppoll(watched, 2, isinf(until) ? NULL : &time, NULL);
     wake_up(guard);
     if (count <= 0)
         return;
