@@ -29,6 +29,9 @@ return {
   any = tasks.any,
   timeout = tasks.timeout,
 
+  -- inside a procedure
+  call_info = require("harp.call").info,
+
   -- peers
   caller = require "harp.caller",
   server = require "harp.server",
