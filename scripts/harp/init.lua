@@ -29,6 +29,9 @@ return {
   any = tasks.any,
   timeout = tasks.timeout,
 
+  -- commands of this machine
+  exec = require "harp.exec",
+
   -- peers
   caller = require "harp.caller",
   server = require "harp.server",
