@@ -7,6 +7,7 @@
 --     end)
 
 local core = require "harp.core"
+local command = require "harp.command"
 
 local registry = {}             -- name → {fn, stream, parameters, vararg, source}
 
@@ -39,6 +40,18 @@ local function register(name, options, fn, streams, source)
   }
 end
 
+local function register_command(name, options, argv, source)
+  if argv == nil then options, argv = {}, options end
+  if type(name) ~= "string" or type(options) ~= "table" or type(argv) ~= "table" then
+    error("a command is registered by its name, options if any, and a list of words", 3)
+  end
+  local ok, fn, parameters, others, refusal = pcall(command.make, argv, options)
+  if not ok then error(("procedure %q: %s"):format(name, fn), 3) end
+  register(name, others, fn, true, source)
+  registry[name].parameters, registry[name].vararg = parameters, false
+  registry[name].refusal = refusal
+end
+
 -- Ending the process would leave the caller without an answer.
 local files_os = setmetatable({
   exit = function() error("a procedure cannot end its process: return, or raise an error", 2) end,
@@ -50,6 +63,8 @@ local function load_file(path)
     os = files_os,
     procedure = function(name, options, fn) register(name, options, fn, false, path) end,
     stream = function(name, options, fn) register(name, options, fn, true, path) end,
+    command = function(name, options, argv) register_command(name, options, argv, path) end,
+    arg = command.arg,
   }, { __index = _G })
   local chunk, reason = loadfile(path, "t", environment)
   if not chunk then error(reason, 0) end
@@ -165,6 +180,8 @@ local function call(name, arguments, send)
   if not ok then return send("error", "invalid_argument_list", decoded.message) end
   local list, count = match(name, procedure, decoded)
   if not list then return send("error", "invalid_argument_list", count) end
+  local refused = procedure.refusal and procedure.refusal(table.unpack(list, 1, count))
+  if refused then return send("error", "invalid_argument_list", refused) end
   send("accepted", procedure.stream)
   run(procedure, list, count, send)
 end
