@@ -166,9 +166,12 @@ static void give_line_space(uv_handle_t *handle, size_t size, uv_buf_t *space)
 /* What is behind the last line end is a line, too. */
 static void end_output(struct command *command)
 {
-    if (line_pending(&command->lines) && !line_ready(&command->lines)) {
-        *line_space(&command->lines, 1) = '\n';
-        line_filled(&command->lines, 1);
+    struct line_reader *lines = &command->lines;
+
+    if (line_pending(lines)
+        && lines->buffer.data[lines->buffer.length - 1] != '\n') {
+        *line_space(lines, 1) = '\n';
+        line_filled(lines, 1);
     }
     end_pipe(command, (uv_stream_t *)&command->output);
 }
