@@ -102,19 +102,27 @@ static void release_process(struct command *command)
     command->pidfd = -1;
 }
 
-/* One that has another user's rights by now (sudo) is only let go of. */
+/*
+ * Before it can hear of it by its pipes. One that has another user's rights
+ * by now (sudo) is only let go of.
+ */
+static void terminate(struct command *command)
+{
+    if (command_signal(command, SIGTERM))
+        set_timer(command, GRACE);
+    else if (command->pidfd >= 0)
+        release_process(command);
+}
+
 void command_end(struct command *command)
 {
     if (command->ending)
         return;
     command->ending = true;
+    terminate(command);
     close_handle(&command->output);
     close_handle(&command->errors);
     command->open = 0;
-    if (command_signal(command, SIGTERM))
-        set_timer(command, GRACE);
-    else if (command->pidfd >= 0)
-        release_process(command);
     note_end(command);
 }
 
