@@ -66,7 +66,11 @@ describe("files of procedures", function()
     refuses("\nprocedure('p')", "it is registered by its name")
     refuses("\nprocedure('p', 1, print)", "it is registered by its name")
     refuses("\nstream('p', {}, 1)", "it is registered by its name")
-    refuses("\ncommand('p', {}, 'df')", "it is registered by its name, options if any, and a table")
+    refuses("\ncommand('p', {}, 'df')", "it is registered by its name, options if any, and a list of words")
+    refuses("\ncommand('p', {})", 'procedure "p": a command is a list of words')
+    refuses("\ncommand('p', { stderr = 1 }, {'df'})", 'procedure "p": option stderr: must be')
+    refuses("\ncommand('p', { timeout = 0 }, {'df'})", 'procedure "p": option timeout: must be')
+    refuses("\ncommand('p', { secret = {'b'} }, {'df', arg 'a'})", 'procedure "p": option secret: there is no')
     refuses("\nprocedure('', print)", 'procedure "": no caller could say this name')
     refuses("\nprocedure('\\xff', print)", 'procedure "\xff": no caller could say this name')
     refuses("\nprocedure('harp.mine', print)", 'procedure "harp.mine": names that begin with "harp." are harp\'s own')
@@ -361,8 +365,8 @@ describe("arguments in the log", function()
     local text = harness.read(daemon.log):sub(before + 1)
     assert.is_nil(text:find("hush", 1, true), text)
     for event in text:gmatch "[^\n]+" do
-      local arguments = harp.decode(event).arguments
-      if arguments then return harp.decode(arguments) end
+      local found = harp.decode(event).arguments
+      if found then return harp.decode(found) end
     end
   end
 

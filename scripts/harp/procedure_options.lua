@@ -147,15 +147,12 @@ end
 --- Fills in what `options` say of a procedure that has its name, parameters,
 -- vararg and source ("file:line"): terms (what its process begins with: see
 -- daemon/procedures.h), and doc, users and secret (sets) where given. Raises
--- a string that names the place, the procedure and the option.
+-- a string that names the option and says what is wrong.
 return function(procedure, options)
   procedure.terms = {}
-  local function complain(message, ...)
-    error(("%s: procedure %q: "):format(procedure.source, procedure.name) .. message:format(...), 0)
-  end
   for option, v in pairs(options) do
-    if not check[option] then complain("there is no option %q", tostring(option)) end
-    local _, complaint = pcall(check[option], procedure, v)     -- no such user is raised
-    if complaint then complain("option %s: %s", option, complaint) end
+    if not check[option] then error(("there is no option %q"):format(tostring(option)), 0) end
+    local _, complaint = pcall(check[option], procedure, v)     -- that there is no such user is raised
+    if complaint then error(("option %s: %s"):format(option, complaint), 0) end
   end
 end

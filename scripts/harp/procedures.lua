@@ -17,8 +17,8 @@ local apply_options = require "harp.procedure_options"
 local redacted = require "harp.redaction"
 local running = require "harp.running"
 
--- name → {name, fn, stream, parameters, vararg, source, terms, doc, users,
--- secret}: the last five as harp.procedure_options fills them in
+-- name → {name, fn, stream, parameters, vararg, refusal, source}, and what
+-- harp.procedure_options fills in: {terms, doc, users, secret}
 local registry = {}
 
 -- ---- registration ----
@@ -32,42 +32,51 @@ local function place()
   return ("%s:%d"):format(path or info.short_src, line), comment and running.readable(comment)
 end
 
--- Why nothing can be registered under that name, or nil.
-local function complaint_of(name)
+local function check_name(name)
   if name == "" or name:find("\0", 1, true) or not utf8.len(name) then
-    return "no caller could say this name"
+    error("no caller could say this name", 0)
   elseif name:find "^harp%." then
-    return 'names that begin with "harp." are harp\'s own'
+    error('names that begin with "harp." are harp\'s own', 0)
   elseif registry[name] then
-    return "it was registered before, in " .. registry[name].source
+    error("it was registered before, in " .. registry[name].source, 0)
   end
 end
 
--- What a function or an argv is as a procedure: the function, its parameters,
--- and whether it takes any number more.
+-- What there is to register, and how it becomes a procedure: `make(target,
+-- options)` → fn, parameters, whether it takes any number more, the options
+-- that are every procedure's, and what refuses arguments, if anything does.
+-- Raises a string.
 
-local function of_function(fn)
+local FUNCTION = { type = "function", said = "a function" }
+
+function FUNCTION.make(fn, options)
   local info, parameters = debug.getinfo(fn, "u"), {}
   for i = 1, info.nparams do parameters[i] = debug.getlocal(fn, i) end
-  return fn, parameters, info.isvararg
+  return fn, parameters, info.isvararg, options
 end
 
-local function of_command(argv, options)
-  local fn, parameters = command.make(argv, options)
-  return fn, parameters, false
+local COMMAND = { type = "table", said = "a list of words" }
+
+function COMMAND.make(argv, options)
+  local fn, parameters, others, refusal = command.make(argv, options)
+  return fn, parameters, false, others, refusal
 end
 
-local function register(streams, kind, make, name, options, target)
+-- Raises a string that names the place, the procedure and what is wrong.
+local function register(kind, streams, name, options, target)
   local source, comment = place()
   if target == nil then options, target = {}, options end
-  if type(name) ~= "string" or type(options) ~= "table" or type(target) ~= kind then
-    error(("%s: it is registered by its name, options if any, and a %s"):format(source, kind), 0)
+  if type(name) ~= "string" or type(options) ~= "table" or type(target) ~= kind.type then
+    error(("%s: it is registered by its name, options if any, and %s"):format(source, kind.said), 0)
   end
-  local complaint = complaint_of(name)
-  if complaint then error(("%s: procedure %q: %s"):format(source, name, complaint), 0) end
   local procedure = { name = name, stream = streams, source = source, doc = comment }
-  procedure.fn, procedure.parameters, procedure.vararg = make(target, options)
-  apply_options(procedure, options)
+  local ok, reason = pcall(function()
+    local others
+    check_name(name)
+    procedure.fn, procedure.parameters, procedure.vararg, others, procedure.refusal = kind.make(target, options)
+    apply_options(procedure, others)
+  end)
+  if not ok then error(("%s: procedure %q: %s"):format(source, name, reason), 0) end
   registry[name] = procedure
 end
 
@@ -82,9 +91,9 @@ local files_os = setmetatable({
 local OFFERED = {
   os = files_os,
   arg = command.arg,
-  procedure = function(...) register(false, "function", of_function, ...) end,
-  stream = function(...) register(true, "function", of_function, ...) end,
-  command = function(...) register(true, "table", of_command, ...) end,
+  procedure = function(...) register(FUNCTION, false, ...) end,
+  stream = function(...) register(FUNCTION, true, ...) end,
+  command = function(...) register(COMMAND, true, ...) end,
 }
 
 --- Runs a file of procedures; its globals are its own. Raises what is wrong.
@@ -153,21 +162,32 @@ local function find(name, user)
   return procedure
 end
 
+-- What JSON text has as arguments: decoded, as a list, and how many; or nil
+-- and why the procedure does not take them.
+local function read_arguments(name, procedure, text)
+  local ok, decoded = pcall(core.decode, text)
+  if not ok then return nil, decoded.message end
+  local list, count = match(name, procedure, decoded)
+  if not list then return nil, count end
+  local refused = procedure.refusal and procedure.refusal(table.unpack(list, 1, count))
+  if refused then return nil, refused end
+  return decoded, list, count
+end
+
 --- Answers one call. `arguments` is JSON text; `info` says who calls: {user=,
 -- address=}; `begin(terms)` makes the process what the procedure asks for:
 -- true, or nil, a type of error and a message, and then nothing may run.
--- `send` is harp.running's, and takes ("accepted", streams) too.
+-- `send` is that of harp.running, and takes ("accepted", streams) too.
 local function call(name, arguments, info, send, begin)
   local procedure, kind, message = find(name, info.user)
   if not procedure then return send("error", kind, message) end
-  local ok, decoded = pcall(core.decode, arguments)
-  if not ok then return send("error", "invalid_argument_list", decoded.message) end
-  local list, count = match(name, procedure, decoded)
-  if not list then return send("error", "invalid_argument_list", count) end
+  local decoded, list, count = read_arguments(name, procedure, arguments)
+  if not decoded then return send("error", "invalid_argument_list", list) end
   local terms = procedure.terms           -- of this process, which serves one call
+  local ready
   terms.log = redacted(decoded, procedure.parameters, procedure.secret)
-  ok, kind, message = begin(terms)
-  if not ok then return send("error", kind, message) end
+  ready, kind, message = begin(terms)
+  if not ready then return send("error", kind, message) end
   calls.begin{ user = info.user, address = info.address, procedure = name }
   send("accepted", procedure.stream)
   running.run(procedure, list, count, send)
