@@ -315,8 +315,7 @@ end)]] }
     end
     local answers = call(daemon, "bad_packet")
     assert.same({ stream = 1 }, answers[2])
-    assert.same({ error = { type = "invalid_message", message = "value.at[1] cannot be JSON: a function" } },
-      answers[3])
+    assert.same({ type = "invalid_message", message = "value.at[1] cannot be JSON: a function" }, answers[3].error)
   end)
 
   it("which raises what JSON cannot carry has it replaced", function()
