@@ -80,7 +80,7 @@ describe("files of procedures", function()
     refuses_option("doc = '\\xff'", "option doc: must be a string of UTF-8")
 
     for _, timeout in ipairs{ "0", "-1", "'5'", "0/0", "1/0" } do
-      refuses_option("timeout = " .. timeout, "option timeout: must be a number of seconds above 0")
+      refuses_option("timeout = " .. timeout, "option timeout: must be seconds above 0, at most 1e9")
     end
 
     refuses_option("lock = false", "option lock: must be true, a name, or {name, number, wait = boolean}")
@@ -110,7 +110,7 @@ describe("files of procedures", function()
     refuses_option("secret = { '...' }", 'option secret: there is no parameter "..."')
     refuses_option("secret = 'a'", "option secret: must be a list of parameters, one at least")
 
-    for _, user in ipairs{ "true", "''", "-1", "{}" } do
+    for _, user in ipairs{ "true", "''", "-1", "{}", "0x100000000", "1.0" } do
       refuses_option("user = " .. user, "option user: must be the name or number of a user")
       refuses_option("group = " .. user, "option group: must be the name or number of a group, or a list of them")
     end
@@ -156,6 +156,26 @@ describe("files of procedures", function()
     assert.equal(1, (result(daemon, "all", "[1]")))
     daemon:stop()
   end)
+
+  it("are those that the manual shows", function()
+    local count = 0
+    for snippet in harness.read "scripts/procedures/README.md":gmatch "\n```lua\n(.-)```" do
+      harness.daemon{ procedures = snippet }:stop()
+      count = count + 1
+    end
+    assert.equal(3, count)
+  end)
+
+  for _, name in ipairs{ "example", "operations" } do
+    it(("are those that come along, each with its comment: %s.lua"):format(name), function()
+      if name == "operations" and not is_root then return pending "it asks for users that only root can become" end
+      local daemon = harness.daemon{ procedures = harness.read(("scripts/procedures/%s.lua"):format(name)) }
+      local list = result(daemon, "harp.procedures")
+      for _, procedure in ipairs(list) do assert.is_string(procedure.doc, procedure.name) end
+      assert.is_true(#list > 5)
+      daemon:stop()
+    end)
+  end
 
   it("have globals of their own, and share what they require", function()
     local directory = harness.directory()

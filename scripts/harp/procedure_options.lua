@@ -12,8 +12,9 @@ local function is_text(v)
   return type(v) == "string" and v ~= "" and not v:find("\0", 1, true)
 end
 
+-- Of numbers, the last one of 32 bits means "as it is" to the system.
 local function is_account(v)
-  return is_text(v) or math.type(v) == "integer" and v >= 0
+  return is_text(v) or math.type(v) == "integer" and v >= 0 and v < 0xffffffff
 end
 
 -- The number as an integer, if it is one above 0.
@@ -75,7 +76,7 @@ function check.group(procedure, v)
 end
 
 function check.timeout(procedure, v)
-  if type(v) ~= "number" or not (v > 0 and v < math.huge) then return "must be a number of seconds above 0" end
+  if type(v) ~= "number" or not (v > 0 and v <= 1e9) then return "must be seconds above 0, at most 1e9" end
   procedure.terms.timeout = v
 end
 
