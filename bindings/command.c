@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -27,13 +26,14 @@
  */
 struct command {
     struct event event;         /* fired when there may be something new */
-    uv_poll_t process;          /* on the pidfd */
+    uv_poll_t process;          /* may it have ended? */
     uv_pipe_t output;
     uv_pipe_t errors;
     uv_timer_t timer;           /* to its timeout, or to SIGKILL */
     int handles;                /* of the four that are not closed yet */
     bool owned;
-    int pidfd;                  /* -1 once the process has ended */
+    pid_t pid;                  /* 0 once the process has ended */
+    int watch;
     int open;                   /* pipes that have not ended */
     bool ending;
     bool discards;
@@ -71,7 +71,7 @@ static void close_handle(void *handle)
 
 static bool is_over(const struct command *command)
 {
-    return command->pidfd < 0 && command->open == 0;
+    return command->pid == 0 && command->open == 0;
 }
 
 static void note_end(struct command *command)
@@ -83,8 +83,7 @@ static void note_end(struct command *command)
 
 bool command_signal(struct command *command, int number)
 {
-    return command->pidfd >= 0
-        && pidfd_send_signal(command->pidfd, number, NULL, 0) == 0;
+    return command->pid != 0 && kill(command->pid, number) == 0;
 }
 
 static void on_time(uv_timer_t *timer);
@@ -98,8 +97,8 @@ static void set_timer(struct command *command, uint64_t milliseconds)
 static void release_process(struct command *command)
 {
     close_handle(&command->process);
-    close(command->pidfd);
-    command->pidfd = -1;
+    close(command->watch);
+    command->pid = 0;
 }
 
 /*
@@ -110,7 +109,7 @@ static void terminate(struct command *command)
 {
     if (command_signal(command, SIGTERM))
         set_timer(command, GRACE);
-    else if (command->pidfd >= 0)
+    else if (command->pid != 0)
         release_process(command);
 }
 
@@ -139,20 +138,29 @@ static void on_time(uv_timer_t *timer)
 }
 
 /* Who ignores SIGCHLD has lost how it ended. */
+static void note_status(struct command *command, const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED)
+        command->status = info->si_status;
+    else
+        command->signal = info->si_status;
+    release_process(command);
+    note_end(command);
+}
+
 static void on_process(uv_poll_t *poll, int status, int events)
 {
     struct command *command = poll->data;
     siginfo_t info = { 0 };
+    uint64_t ticks;
 
     (void)status;
     (void)events;
-    waitid(P_PIDFD, (id_t)command->pidfd, &info, WEXITED | WNOHANG);
-    if (info.si_code == CLD_EXITED)
-        command->status = info.si_status;
-    else if (info.si_pid != 0)
-        command->signal = info.si_status;
-    release_process(command);
-    note_end(command);
+    if (waitid(P_PID, (id_t)command->pid, &info, WEXITED | WNOHANG) == 0
+        && info.si_pid == 0)
+        (void)!read(command->watch, &ticks, sizeof ticks);
+    else
+        note_status(command, &info);
 }
 
 /* ---- what it writes ---- */
@@ -326,9 +334,10 @@ static struct command *command_new(uv_loop_t *loop,
     event_init(&command->event, false);
     command->owned = true;
     command->handles = 4;
-    command->pidfd = ends->process;
+    command->pid = ends->pid;
+    command->watch = ends->watch;
     command->status = -1;
-    uv_poll_init(loop, &command->process, ends->process);
+    uv_poll_init(loop, &command->process, ends->watch);
     uv_pipe_init(loop, &command->output, 0);
     uv_pipe_init(loop, &command->errors, 0);
     uv_timer_init(loop, &command->timer);

@@ -6,6 +6,8 @@
 #ifndef HARP_BINDINGS_PROGRAM_H
 #define HARP_BINDINGS_PROGRAM_H
 
+#include <sys/types.h>
+
 #include "base/buffer.h"
 
 struct harp_error;
@@ -25,9 +27,10 @@ struct program {
     enum program_errors errors;
 };
 
-/* Descriptors of a program that runs, the caller's to close. */
+/* A program that runs, and descriptors of it, the caller's to close. */
 struct program_ends {
-    int process;                /* a pidfd: readable when it has ended */
+    pid_t pid;                  /* to be waited for, or a zombie stays */
+    int watch;                  /* readable when it may have ended */
     int output;
     int errors;                 /* -1 unless they are apart */
 };

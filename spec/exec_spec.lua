@@ -349,12 +349,27 @@ describe("harp.exec", function()
   end)
 end)
 
+describe("disk_usage of the examples", function()
+  teardown(harness.clean_up)
+
+  it("asks df, and no shell", function()
+    local script = harness.write(harness.directory() .. "/script.lua", [[
+      local host = require "harp".caller().localhost
+      print(math.type(host.disk_usage():get().used_percent))
+      print(host.disk_usage "/no such; echo a":result{ wait = true }.message)
+    ]])
+    local output, errors = harness.harp("--local " .. script)
+    assert.same({ "integer\ndf: '/no such; echo a': No such file or directory\n", "" }, { output, errors })
+  end)
+end)
+
 describe("a command as a procedure", function()
   local daemon
 
   local PROCEDURES = [[
     command("words", { "printf", "<%s>\\n", "--path=" .. arg "path", arg "a", arg("b", true) .. "/" .. arg "a",
       arg{ "free", dash = true, default = "-x" }, "--", arg("last", 1.5) })
+    command("pair", { "printf", "<%s>\\n", "x", arg("a", "-v"), arg("b", "") .. arg("c", "") })
     command("bytes", { "printf", "\\377a\\nb\\300\\200\\n" })
     command("numbers", { parse = "json" }, { "printf", "1\n{\"a\":2}\n" })
     command("broken", { parse = "json" }, { "printf", "1\nx\n" })
@@ -408,6 +423,14 @@ describe("a command as a procedure", function()
     assert.equal('argument "a" has a NUL character', refused("words", '["/","\\u0000"]'))
     assert.truthy(refused("words", '[1,2,3,4,5,6]'):find("words(path, a, b, free, last) takes 5 arguments", 1, true))
     assert.truthy(refused("words", '{"z":1}'):find 'has no parameter "z"')
+  end)
+
+  it("lets only itself and its defaults begin a word with a dash", function()
+    assert.same({ "<x>", "<-v>", "<>" }, (select(2, outcome "pair")))
+    assert.same({ "<x>", "<-v>", "<b-c>" }, (select(2, outcome("pair", '[null,"b","-c"]'))))
+    assert.equal('argument "a" must not begin with "-"', refused("pair", '["-v"]'))
+    assert.equal('argument "c" must not begin with "-"', refused("pair", '{"c":"-c"}'))
+    assert.equal('argument "c" must not begin with "-"', refused("pair", '{"b":"","c":"-c"}'))
   end)
 
   it("streams lines, in which U+FFFD stands for what is not UTF-8", function()

@@ -4,9 +4,9 @@
 --     command("grep", { check = true }, { "grep", "--regexp=" .. arg "pattern", arg{ "file", dash = true } })
 --
 -- Each `arg` is a parameter, in order of first appearance, that takes a string,
--- a number or a boolean. A word that begins with an argument must not begin
--- with "-", or a caller could add options: unless "--" stands before it, or
--- the arg says `dash = true`.
+-- a number or a boolean. An argument that begins a word must not begin with
+-- "-", or a caller could add options: unless "--" stands before it, or the arg
+-- says `dash = true`.
 --
 -- Its packets are the lines of standard output as they come; bytes that are not
 -- UTF-8 become U+FFFD. Its result is { status, signal, stderr }, null where
@@ -92,7 +92,7 @@ end
 
 local function text_of(parameter, v)
   local name = parameter.name
-  if v == nil or v == core.null then v = parameter.default end
+  if v == nil then v = parameter.default end
   if v == nil then refuse("argument %q is missing", name) end
   if not is_scalar(v) then refuse("argument %q must be a string, a number or a boolean", name) end
   if type(v) ~= "string" then v = core.encode(v) end
@@ -100,23 +100,34 @@ local function text_of(parameter, v)
   return v
 end
 
--- One word of the command's, of the arguments by name.
+-- One word of the command's, of the arguments by name. Whose first character
+-- is "-" must come from the command itself, or from an arg that may have it.
 local function fill(word, arguments, may_begin_with_dash)
-  local text = {}
+  local text, first = {}, nil
   for i, part in ipairs(word) do
     text[i] = type(part) == "string" and part or text_of(part, arguments[part.name])
+    if not first and text[i] ~= "" then first = part end
   end
   text = table.concat(text)
-  local first = word[1]
-  if type(first) == "table" and not first.dash and not may_begin_with_dash and text:find "^%-" then
+  local given = type(first) == "table" and arguments[first.name] ~= nil
+  if given and not first.dash and not may_begin_with_dash and text:find "^%-" then
     refuse('argument %q must not begin with "-"', first.name)
   end
   return text
 end
 
-local function fill_all(words, names, ...)
-  local arguments, filled, behind_dashes = {}, {}, false
-  for i, name in ipairs(names) do arguments[name] = (select(i, ...)) end
+-- null stands for an argument that is not there.
+local function by_name(names, ...)
+  local arguments = {}
+  for i, name in ipairs(names) do
+    local v = (select(i, ...))
+    if v ~= core.null then arguments[name] = v end
+  end
+  return arguments
+end
+
+local function fill_all(words, arguments)
+  local filled, behind_dashes = {}, false
   for i, word in ipairs(words) do
     filled[i] = fill(word, arguments, behind_dashes)
     if word[1] == "--" and #word == 1 then behind_dashes = true end
@@ -208,10 +219,10 @@ function command.make(argv, options)
   local names = parameters_of(words)
   local ours, others = split_options(options or {})
   local function refusal(...)
-    local ok, raised = pcall(fill_all, words, names, ...)
+    local ok, raised = pcall(fill_all, words, by_name(names, ...))
     if not ok then return raised.message end
   end
-  return function(...) return run(fill_all(words, names, ...), ours) end, names, others, refusal
+  return function(...) return run(fill_all(words, by_name(names, ...)), ours) end, names, others, refusal
 end
 
 return command
