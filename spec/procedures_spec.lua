@@ -169,8 +169,9 @@ describe("files of procedures", function()
   for _, name in ipairs{ "example", "operations" } do
     it(("are those that come along, each with its comment: %s.lua"):format(name), function()
       if name == "operations" and not is_root then return pending "it asks for users that only root can become" end
-      local daemon = harness.daemon{ procedures = harness.read(("scripts/procedures/%s.lua"):format(name)) }
-      local list = result(daemon, "harp.procedures")
+      local daemon = harness.daemon{ settings = 'users = { operator = "secret" }',
+        procedures = harness.read(("scripts/procedures/%s.lua"):format(name)) }
+      local list = result(daemon, "harp.procedures", "[]", "operator")
       for _, procedure in ipairs(list) do assert.is_string(procedure.doc, procedure.name) end
       assert.is_true(#list > 5)
       daemon:stop()
