@@ -21,20 +21,20 @@ function introspection.comment_above(path, line)
   return block[1] and table.concat(block, "\n")
 end
 
---- What one is: its doc is absent when it has none.
-function introspection.describe(name, procedure)
+-- The doc is absent when there is none.
+local function describe(procedure)
   return {
-    name = name, params = core.array(table.move(procedure.parameters, 1, #procedure.parameters, 1, {})),
+    name = procedure.name, params = core.array(table.move(procedure.parameters, 1, #procedure.parameters, 1, {})),
     vararg = procedure.vararg, stream = procedure.stream, doc = procedure.doc,
   }
 end
 
 --- Those of a registry (name → procedure) that are `visible(procedure)`, in
--- the order of their names.
+-- the order of their names: an array of {name, params, vararg, stream, doc}.
 function introspection.list(registry, visible)
   local list = {}
-  for name, procedure in pairs(registry) do
-    if visible(procedure) then list[#list + 1] = introspection.describe(name, procedure) end
+  for _, procedure in pairs(registry) do
+    if visible(procedure) then list[#list + 1] = describe(procedure) end
   end
   table.sort(list, function(a, b) return a.name < b.name end)
   return core.array(list)

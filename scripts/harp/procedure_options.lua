@@ -147,7 +147,7 @@ end
 
 --- Fills in what `options` say of a procedure that has its name, parameters,
 -- vararg and source ("file:line"): terms (what its process begins with: see
--- daemon/procedures.h), and doc, users and secret (sets) where given. Raises
+-- daemon/terms.h), and doc, users and secret (sets) where given. Raises
 -- a string that names the option and says what is wrong.
 return function(procedure, options)
   procedure.terms = {}

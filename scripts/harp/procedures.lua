@@ -67,7 +67,7 @@ local function register(kind, streams, name, options, target)
   local source, comment = place()
   if target == nil then options, target = {}, options end
   if type(name) ~= "string" or type(options) ~= "table" or type(target) ~= kind.type then
-    error(("%s: it is registered by its name, options if any, and %s"):format(source, kind.said), 0)
+    error(("%s: a procedure is registered by its name, options if any, and %s"):format(source, kind.said), 0)
   end
   local procedure = { name = name, stream = streams, source = source, doc = comment }
   local ok, reason = pcall(function()
