@@ -148,7 +148,7 @@ describe("files of procedures", function()
       local uid = tonumber(io.open "/proc/self/status":read "a":match "Uid:%s+(%d+)")
       procedure("all", {
         user = uid, timeout = 0.5, doc = "", lock = true, env = { A = "", B = false },
-        limits = { memory = 1 << 30, cpu = 10, files = 64.0 }, users = { "tester" }, secret = { "a", "..." },
+        limits = { memory = 1 << 50, cpu = 10, files = 64.0 }, users = { "tester" }, secret = { "a", "..." },
       }, function(a, ...) return a, ... end)
       for i, lock in ipairs{ "l", { "l" }, { "l", 1 }, { "l", 1, wait = false }, {}, { true, 2 }, { wait = true } } do
         stream("lock" .. i, { lock = lock }, function() end)
