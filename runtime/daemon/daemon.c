@@ -29,22 +29,12 @@
 #include "net/users.h"
 
 #define PORT 4306
-#define HANG_UP_GRACE 50        /* ms for a child that has just answered */
 #define ACCEPT_PAUSE 1000       /* ms, when there are no descriptors left */
 #define KEEPALIVE 60            /* s of silence before a caller is probed */
 
-/*
- * A call as the parent sees it: the process, and the connection, kept open
- * only to see the caller hang up.
- */
+/* A call as the parent sees it. */
 struct child {
     TAILQ_ENTRY(child) link;
-    struct daemon *daemon;
-    uv_poll_t watch;
-    uv_timer_t grace;           /* from the hang-up to the kill */
-    int handles;                /* of the two that are not closed yet */
-    bool hung_up;               /* and was killed for it */
-    int socket;
     pid_t pid;
     char address[NI_MAXHOST + NI_MAXSERV + 3];
 };
@@ -82,42 +72,6 @@ static void accept_or_wait(struct daemon *daemon)
         uv_poll_stop(&daemon->accept);
 }
 
-static void free_child(uv_handle_t *handle)
-{
-    struct child *child = handle->data;
-
-    if (--child->handles > 0)
-        return;
-    close(child->socket);
-    free(child);
-}
-
-/* Everything that the procedure started is in its group. */
-static void kill_group(const struct child *child)
-{
-    kill(-child->pid, SIGKILL);
-    kill(child->pid, SIGKILL);
-}
-
-static void on_grace_over(uv_timer_t *grace)
-{
-    struct child *child = grace->data;
-
-    child->hung_up = true;
-    kill_group(child);
-}
-
-/* A caller hangs up to cancel, but also when it has its answer. */
-static void on_hang_up(uv_poll_t *watch, int status, int events)
-{
-    struct child *child = watch->data;
-
-    (void)status;
-    (void)events;
-    uv_poll_stop(watch);
-    uv_timer_start(&child->grace, on_grace_over, HANG_UP_GRACE, 0);
-}
-
 static bool has_ended(const struct child *child)
 {
     siginfo_t info = { 0 };
@@ -134,15 +88,13 @@ static void log_end(const struct child *child, int status)
     snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
     if (WIFSIGNALED(status))
         log_event("call_ended", "from", child->address, "reason",
-                  child->hung_up ? "the caller hung up"
-                                 : strsignal(WTERMSIG(status)), NULL);
+                  strsignal(WTERMSIG(status)), NULL);
     else if (WEXITSTATUS(status) != 0)
         log_event("call_ended", "from", child->address, "status", code, NULL);
 }
 
-static void end_child(struct child *child)
+static void end_child(struct daemon *daemon, struct child *child)
 {
-    struct daemon *daemon = child->daemon;
     int status = 0;
 
     /* What it left behind goes before its pid can be anyone else's. */
@@ -151,8 +103,7 @@ static void end_child(struct child *child)
     log_end(child, status);
     TAILQ_REMOVE(&daemon->children, child, link);
     daemon->count--;
-    uv_close((uv_handle_t *)&child->watch, free_child);
-    uv_close((uv_handle_t *)&child->grace, free_child);
+    free(child);
     accept_or_wait(daemon);
 }
 
@@ -163,7 +114,7 @@ static void reap(struct daemon *daemon)
     for (child = TAILQ_FIRST(&daemon->children); child; child = next) {
         next = TAILQ_NEXT(child, link);
         if (has_ended(child))
-            end_child(child);
+            end_child(daemon, child);
     }
 }
 
@@ -198,7 +149,8 @@ static void start_child(struct daemon *daemon, int socket,
     struct child *child = memory_new(sizeof *child);
 
     name_caller(child, address, length);
-    child->pid = child_fork(&daemon->context, socket, child->address);
+    child->pid = child_fork(&daemon->context, &(struct caller){
+        .socket = socket, .address = child->address });
     if (child->pid < 0) {
         log_warning("cannot_fork", "from", child->address, "reason",
                     strerror(errno), NULL);
@@ -206,13 +158,7 @@ static void start_child(struct daemon *daemon, int socket,
         free(child);
         return;
     }
-    child->daemon = daemon;
-    child->socket = socket;
-    child->handles = 2;
-    uv_timer_init(&daemon->loop, &child->grace);
-    uv_poll_init(&daemon->loop, &child->watch, socket);
-    child->watch.data = child->grace.data = child;
-    uv_poll_start(&child->watch, UV_DISCONNECT, on_hang_up);
+    close(socket);
     TAILQ_INSERT_TAIL(&daemon->children, child, link);
     daemon->count++;
 }
@@ -344,7 +290,7 @@ static void stop(void *owner)
     daemon->socket = -1;
     service_end(&daemon->service);
     TAILQ_FOREACH(child, &daemon->children, link)
-        kill_group(child);
+        kill(child->pid, SIGTERM);
     end_if_done(daemon);
 }
 
@@ -368,6 +314,8 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
 
     TAILQ_INIT(&daemon->children);
     daemon->socket = -1;
+    daemon->context.request_timeout = 10;
+    daemon->context.grace = 2;
     daemon->context.users = users_new();
     daemon->context.procedures = procedures_new();
     if (read_config(daemon, config, error) == 0

@@ -327,16 +327,27 @@ static void interrupt_hook(lua_State *L, lua_Debug *where)
 }
 
 /* lua_sethook and uv_async_send may be called from a signal handler. */
-static void on_interrupt(int number)
+void scheduler_interrupt(void)
 {
     struct scheduler *scheduler = interruptible;
 
-    signal(number, SIG_DFL);
     scheduler->interrupted = 1;
     if (scheduler->innermost)
         lua_sethook(scheduler->innermost, interrupt_hook,
                     LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
     uv_async_send(&scheduler->wake);
+}
+
+void scheduler_accept_interrupts(lua_State *L)
+{
+    interruptible = scheduler_of(L);
+    scheduler_loop(interruptible);
+}
+
+static void on_interrupt(int number)
+{
+    signal(number, SIG_DFL);
+    scheduler_interrupt();
 }
 
 static void catch_interrupts(struct scheduler *scheduler)
