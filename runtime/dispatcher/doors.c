@@ -165,7 +165,7 @@ static int prepare(struct door *door, struct harp_error *error)
         return -1;
     if (door->certificate)
         door->tls = tls_open(door->certificate, door->key, door->client_ca,
-                             error);
+                             false, error);
     return door->certificate && !door->tls ? -1 : 0;
 }
 
