@@ -225,6 +225,7 @@ function harness.daemon(options)
     key = %q
     procedures = { %q }
     users = { tester = "secret" }
+    auth_delay = 0
     %s]]):format(certificate, key, procedures, options.settings or ""))
   local daemon = start_harp("daemon", config, directory)
   daemon.pin, daemon.certificate = pin, certificate
