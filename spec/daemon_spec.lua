@@ -149,7 +149,7 @@ describe("the daemon", function()
   it("refuses callers beyond max_children, and says why", function()
     local narrow = harness.daemon{ settings = "max_children = 1" }
     local first = harness.connect_tls(narrow)
-    first:send(line("late", "[0.3]"))
+    first:send(line("late", "[2]"))
     assert.equal('{"harp":1,"stream_result":true}', (first:receive "*l"))
     assert.same({ '{"harp":1,"error":{"type":"too_many_calls","message":'
       .. '"more than 1 calls at once (max_children)"}}' }, (harness.ask_tls(narrow, line("sum", "[1,1]"))))

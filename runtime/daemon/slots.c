@@ -1,5 +1,6 @@
 #include "daemon/slots.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -9,9 +10,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+
+#define ADMISSION_SECONDS 1     /* that it waits for a call to end */
 
 /* Beyond what may run, there are those that are killed and not gone yet. */
 #define SLOTS (MOST_CHILDREN + 4 * MOST_UNAUTHENTICATED + 4096)
@@ -38,6 +42,7 @@ struct shared {
     atomic_size_t most;
     atomic_bool awaited;
     atomic_ulong tickets;
+    _Atomic uint32_t releases;  /* how many there were; slept on */
     _Atomic(struct slot *) places[MOST_CHILDREN];
     struct slot slots[SLOTS];
 };
@@ -81,20 +86,48 @@ static bool take_place(struct slot *slot, size_t most)
     return false;
 }
 
+/* Sleeps while the word has that value, until `deadline` if there is one. */
+static long futex_wait(_Atomic uint32_t *word, uint32_t value,
+                       const struct timespec *deadline)
+{
+    return syscall(SYS_futex, (void *)word, FUTEX_WAIT_BITSET, value, deadline,
+                   NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, (void *)word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static bool await_place(struct slot *slot, size_t most)
+{
+    struct shared *shared = slot->shared;
+    struct timespec deadline;
+    bool late = false;
+
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += ADMISSION_SECONDS;
+    for (;;) {
+        uint32_t releases = atomic_load(&shared->releases);
+
+        if (take_place(slot, most))
+            return true;
+        if (late)
+            return false;
+        late = futex_wait(&shared->releases, releases, &deadline) != 0
+            && errno == ETIMEDOUT;
+    }
+}
+
 bool slot_admit(struct slot *slot, size_t *most)
 {
     *most = atomic_load(&slot->shared->most);
-    if (!take_place(slot, *most))
+    if (!await_place(slot, *most))
         return false;
     atomic_store(&slot->admitted, true);
     if (atomic_load(&slot->shared->awaited))
         ring(slot->shared);
     return true;
-}
-
-static long futex(_Atomic uint32_t *word, int operation, uint32_t value)
-{
-    return syscall(SYS_futex, (void *)word, operation, value, NULL, NULL, 0);
 }
 
 static bool await_answer(struct slot *slot)
@@ -103,7 +136,7 @@ static bool await_answer(struct slot *slot)
 
     while ((wish = atomic_load(&slot->wish)) == WISH_MADE
            || wish == WISH_READ)
-        futex(&slot->wish, FUTEX_WAIT, wish);
+        futex_wait(&slot->wish, wish, NULL);
     return wish == WISH_GRANTED;
 }
 
@@ -174,6 +207,8 @@ void slots_release(struct slots *slots, struct slot *slot)
     for (size_t i = 0; i < slots->reach; i++)
         if (atomic_load(&slots->shared->places[i]) == slot)
             atomic_store(&slots->shared->places[i], NULL);
+    atomic_fetch_add(&slots->shared->releases, 1);
+    futex_wake(&slots->shared->releases);
     slots->released = memory_grow(slots->released, (slots->count + 1)
                                                    * sizeof slot);
     slots->released[slots->count++] = slot;
@@ -206,7 +241,7 @@ bool slot_read_wish(struct slot *slot, struct slot_wish *wish)
 void slot_answer(struct slot *slot, bool granted)
 {
     atomic_store(&slot->wish, granted ? WISH_GRANTED : WISH_REFUSED);
-    futex(&slot->wish, FUTEX_WAKE, 1);
+    futex_wake(&slot->wish);
 }
 
 void slots_free(struct slots *slots)

@@ -26,7 +26,9 @@ void slot_fail(struct slot *slot);
 
 /*
  * It was right. false when as many calls as there may be (*most, the setting
- * max_children) are running: then this one is not to run.
+ * max_children) are running: then this one is not to run. Waits a moment for
+ * one that ends: whoever has an answer may call again before the process that
+ * gave it is gone.
  */
 bool slot_admit(struct slot *slot, size_t *most);
 
