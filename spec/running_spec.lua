@@ -267,7 +267,7 @@ describe("running a daemon:", function()
   -- A whole one, as a client sends it who then says nothing more.
   local function whole_hello()
     local listener = assert(socket.bind("127.0.0.1", 0))
-    local client = wrap(assert(socket.connect("127.0.0.1", select(2, listener:getsockname()))))
+    local client = wrap(assert(socket.connect("127.0.0.1", (select(2, listener:getsockname())))))
     client:settimeout(0)
     client:dohandshake()
     local server = listener:accept()
@@ -277,11 +277,13 @@ describe("running a daemon:", function()
     return hello
   end
 
+  local HELLO = whole_hello()
+
   -- What a crowd sends before it falls silent, by the name of its manners.
   local crowds = {
     silent = function(connection) return connection end,
     ["half a hello"] = function(connection) connection:send(HALF_HELLO) return connection end,
-    ["a hello"] = function(connection) connection:send(whole_hello()) return connection end,
+    ["a hello"] = function(connection) connection:send(HELLO) return connection end,
     ["half a request"] = function(connection)
       local tls = wrap(connection)
       assert(tls:dohandshake())
