@@ -75,14 +75,15 @@ describe("running a daemon:", function()
   describe("--init", function()
     it("makes a key and a certificate, and says what a dispatcher needs to know", function()
       local at = harness.directory() .. "/etc/harp"
-      local config = harness.write(directory .. "/init.lua", ("certificate = '%s/d.crt' key = '%s/d.key'"):format(at, at))
+      local files = ("certificate = '%s/d.crt' key = '%s/d.key'"):format(at, at)
+      local config = harness.write(directory .. "/init.lua", files)
       local output, errors, status = run("--init --config " .. config)
       assert.same({ "", 0 }, { errors, status })
       assert.equal("600\n", (harness.shell("stat -c %a " .. at .. "/d.key")))
       local pin = certificates.pin(at .. "/d.crt")
       has(output, "pin " .. pin .. "\n")
       has(output, ("pin = %q },"):format(pin))
-      local daemon = harness.daemon{ settings = ("certificate = '%s/d.crt' key = '%s/d.key'"):format(at, at) }
+      local daemon = harness.daemon{ settings = files }
       local server = harp.server{ host = "127.0.0.1:" .. daemon.port, user = "tester", password = "secret", pin = pin }
       assert.equal(5, server.sum(2, 3))
       daemon:stop()
@@ -187,7 +188,9 @@ describe("running a daemon:", function()
     it("changes the certificate", function()
       local made = certificates.make(directory)
       local function pin_works(pin)
-        local server = harp.server{ host = "127.0.0.1:" .. daemon.port, user = "tester", password = "secret", pin = pin }
+        local server = harp.server{
+          host = "127.0.0.1:" .. daemon.port, user = "tester", password = "secret", pin = pin,
+        }
         return (pcall(function() return server.which() end))
       end
       assert.same({ true, false }, { pin_works(daemon.pin), pin_works(made.pin) })
@@ -509,8 +512,8 @@ describe("running a daemon:", function()
     local at = harness.directory()
     local order = at .. "/order"
     local function file(name)
-      harness.write(at .. "/" .. name, ("local f = io.open(%q, 'a') f:write('%s ') f:close() procedure(%q, print)"):format(
-        order, name, name))
+      harness.write(at .. "/" .. name,
+        ("local f = io.open(%q, 'a') f:write('%s ') f:close() procedure(%q, print)"):format(order, name, name))
     end
     for _, name in ipairs{ "b.lua", "a.lua", "C.lua", ".hidden.lua", "a.lua~", "10.lua", "9.lua" } do file(name) end
     os.execute("mkdir " .. at .. "/empty")
