@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "host/config.h"
-#include "net/endpoint.h"
 #include "net/listen.h"
+#include "net/place.h"
 #include "net/service.h"
 #include "net/systemd.h"
 
@@ -26,8 +26,7 @@
 struct listener {
     TAILQ_ENTRY(listener) link;
     struct listeners *listeners;
-    char *address;              /* as it is configured */
-    struct endpoint endpoint;   /* of an address that is no systemd's */
+    struct place place;
     int socket;                 /* -1 while it does not listen */
     char *name;                 /* of what it really listens on */
     uv_poll_t poll;
@@ -44,22 +43,6 @@ struct listeners {
 
 /* ---- settings ---- */
 
-/* A number behind it is the port of a machine that has the name. */
-static bool is_systemd(const char *address)
-{
-    const char *rest = address + strlen("systemd");
-
-    return strncmp(address, "systemd", strlen("systemd")) == 0
-        && (!*rest || (*rest == ':' && rest[1]
-                       && rest[1 + strspn(rest + 1, "0123456789")]));
-}
-
-/* That of its socket, or NULL for any. */
-static const char *systemd_name(const char *address)
-{
-    return address[7] == ':' ? address + 8 : NULL;
-}
-
 static void add(struct listeners *listeners, struct config *config,
                 const char *address)
 {
@@ -67,11 +50,9 @@ static void add(struct listeners *listeners, struct config *config,
     struct harp_error error;
 
     listener->listeners = listeners;
-    listener->address = memory_string(address);
     listener->socket = -1;
     TAILQ_INSERT_TAIL(&listeners->list, listener, link);
-    if (!is_systemd(address)
-        && endpoint_parse(&listener->endpoint, address, PORT, &error) != 0)
+    if (place_parse(&listener->place, address, PORT, &error) != 0)
         config_complain(config, "listen", error.message);
 }
 
@@ -105,7 +86,8 @@ bool listeners_are_same(const struct listeners *a, const struct listeners *b)
     const struct listener *left = TAILQ_FIRST(&a->list);
     const struct listener *right = TAILQ_FIRST(&b->list);
 
-    while (left && right && strcmp(left->address, right->address) == 0) {
+    while (left && right
+           && strcmp(left->place.address, right->place.address) == 0) {
         left = TAILQ_NEXT(left, link);
         right = TAILQ_NEXT(right, link);
     }
@@ -113,14 +95,6 @@ bool listeners_are_same(const struct listeners *a, const struct listeners *b)
 }
 
 /* ---- opening ---- */
-
-static int take_socket(struct listener *listener, struct harp_error *error)
-{
-    int socket = systemd_take_socket(systemd_name(listener->address), error);
-
-    return socket < 0 || listen_adopt(socket, &listener->name, error) != 0
-         ? error_prefix(error, "listen: %s", listener->address) : socket;
-}
 
 static void close_socket(struct listener *listener)
 {
@@ -137,10 +111,8 @@ int listeners_open(struct listeners *listeners, struct harp_error *error)
     struct listener *listener;
 
     TAILQ_FOREACH(listener, &listeners->list, link) {
-        listener->socket = is_systemd(listener->address)
-            ? take_socket(listener, error)
-            : listen_open(&listener->endpoint, LISTEN_MODE, &listener->name,
-                          error);
+        listener->socket = place_open(&listener->place, LISTEN_MODE,
+                                      &listener->name, error);
         if (listener->socket < 0) {
             listeners_close(listeners);
             return -1;
@@ -260,8 +232,7 @@ void listeners_free(struct listeners *listeners)
         TAILQ_REMOVE(&listeners->list, listener, link);
         if (listener->socket >= 0)
             close(listener->socket);
-        endpoint_free(&listener->endpoint);
-        free(listener->address);
+        place_free(&listener->place);
         free(listener->name);
         free(listener);
     }
