@@ -1,6 +1,7 @@
 #include "daemon/child.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,14 +217,19 @@ static _Noreturn void serve_call(struct running *running)
                                     &performance));
 }
 
-/* The answer to a wrong password waits, so that guessing takes its time. */
+/* Whoever asks again at once learns it later each time. */
 static int refuse(const struct caller *caller, const struct call *call,
                   struct harp_error *error)
 {
+    struct timespec delay = {
+        .tv_sec = (time_t)caller->auth_delay,
+        .tv_nsec = (long)(fmod(caller->auth_delay, 1) * 1e9),
+    };
+
+    slot_fail(caller->slot);
     log_warning("authentication_failed", "from", caller->address, "user",
                 call->user, NULL);
-    slot_fail(caller->slot);
-    usleep((useconds_t)(caller->auth_delay * 1e6));
+    nanosleep(&delay, NULL);
     return error_set(error, REMOTE_ERROR, "auth_error",
                      "wrong user or password");
 }
