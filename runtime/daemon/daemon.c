@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "daemon/child.h"
 #include "daemon/procedures.h"
+#include "daemon/rehearsal.h"
 #include "host/config.h"
 #include "host/config_users.h"
 #include "host/log_settings.h"
@@ -382,6 +383,7 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
 
 void daemon_run(struct daemon *daemon)
 {
+    rehearsal_hold(daemon->context.tls);
     start_loop(daemon);
     service_announce(daemon->name);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
