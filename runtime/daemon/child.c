@@ -1,6 +1,7 @@
 #include "daemon/child.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,10 @@
 #include "base/log.h"
 #include "daemon/peer.h"
 #include "daemon/procedures.h"
+#include "daemon/slots.h"
 #include "net/users.h"
 #include "wire/call.h"
 
-#define REQUEST_SECONDS 10.0    /* for handshake and request (protocol §2) */
 #define REQUEST_LIMIT (1 << 20) /* bytes */
 
 /* ---- becoming a process of its own ---- */
@@ -135,49 +136,68 @@ static void serve_call(const struct child_context *context,
     log_call(&running, answer_name(last));
 }
 
-static int authenticate(const struct child_context *context,
-                        const struct call *call, const char *address,
-                        struct harp_error *error)
+/* Whoever asks again at once learns it later each time. */
+static int refuse(const struct call *call, const struct caller *caller,
+                  struct harp_error *error)
 {
-    if (users_check(context->users, call->user, call->password))
-        return 0;
-    log_warning("authentication_failed", "from", address, "user", call->user,
-                NULL);
+    struct timespec delay = {
+        .tv_sec = (time_t)caller->auth_delay,
+        .tv_nsec = (long)(fmod(caller->auth_delay, 1) * 1e9),
+    };
+
+    slot_fail(caller->slot);
+    log_warning("authentication_failed", "from", caller->address, "user",
+                call->user, NULL);
+    nanosleep(&delay, NULL);
     return error_set(error, REMOTE_ERROR, "auth_error",
                      "wrong user or password");
 }
 
-static void serve(const struct child_context *context, int socket,
-                  const char *address)
+static int authenticate(const struct child_context *context,
+                        const struct call *call, const struct caller *caller,
+                        struct harp_error *error)
+{
+    size_t most;
+
+    if (!users_check(context->users, call->user, call->password))
+        return refuse(call, caller, error);
+    if (slot_admit(caller->slot, &most))
+        return 0;
+    return error_set(error, REMOTE_ERROR, "too_many_calls",
+                     "more than %zu calls at once (max_children)", most);
+}
+
+static void serve(const struct child_context *context,
+                  const struct caller *caller)
 {
     struct call call = { 0 };
     struct harp_error error;
-    struct peer *peer = peer_open(context->tls, socket, REQUEST_SECONDS,
-                                  &error);
+    struct peer *peer = peer_open(context->tls, caller->socket,
+                                  context->request_timeout, &error);
 
     if (!peer) {
-        log_warning("no_call", "from", address, "reason", error.message,
-                    NULL);
+        log_warning("no_call", "from", caller->address, "reason",
+                    error.message, NULL);
         return;
     }
-    log_debug("connected", "from", address, "session",
+    log_debug("connected", "from", caller->address, "session",
               peer_is_resumed(peer) ? "resumed" : "new", NULL);
     if (read_request(peer, &call, &error) != 0) {
-        log_warning("no_call", "from", address, "reason", error.message,
-                    NULL);
+        log_warning("no_call", "from", caller->address, "reason",
+                    error.message, NULL);
         send_error(peer, &error);
-    } else if (authenticate(context, &call, address, &error) != 0) {
+    } else if (authenticate(context, &call, caller, &error) != 0) {
         send_error(peer, &error);
     } else {
         explicit_bzero(call.password, strlen(call.password));
-        serve_call(context, peer, &call, address);
+        serve_call(context, peer, &call, caller->address);
     }
     call_free(&call);
     peer_close(peer);
 }
 
-pid_t child_fork(const struct child_context *context, int socket,
-                 const char *address)
+pid_t child_fork(const struct child_context *context,
+                 const struct caller *caller)
 {
     pid_t parent = getpid(), pid;
     sigset_t all, before;
@@ -188,10 +208,10 @@ pid_t child_fork(const struct child_context *context, int socket,
     pid = fork();
     if (pid == 0) {
         become_leader(parent);
-        keep_descriptors(socket);
+        keep_descriptors(caller->socket);
         procedures_after_fork(context->procedures);
         reset_signals(&before);
-        serve(context, socket, address);
+        serve(context, caller);
         fflush(stdout);
         _exit(0);
     }

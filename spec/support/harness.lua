@@ -217,7 +217,8 @@ stream("late", function(seconds) require "harp".sleep(seconds) coroutine.yield(1
 stream("quiet", function() coroutine.yield(1) end)
 ]]
 
---- options: procedures (Lua text), settings (more lines of configuration).
+--- options: procedures (Lua text), settings (more lines of configuration),
+-- before (shell commands for its process).
 function harness.daemon(options)
   options = options or {}
   local directory = harness.directory()
@@ -229,8 +230,9 @@ function harness.daemon(options)
     key = %q
     procedures = { %q }
     users = { tester = "secret" }
+    auth_delay = 0
     %s]]):format(certificate, key, procedures, options.settings or ""))
-  local daemon = start_harp("daemon", config, directory)
+  local daemon = start_harp("daemon", config, directory, options.before)
   daemon.pin, daemon.certificate, daemon.key = pin, certificate, key
   return daemon
 end
