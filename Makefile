@@ -113,9 +113,11 @@ deps:                   ## install what the build needs, if it is missing
 deps-test: deps         ## install what the tests need, if it is missing
 	$(call ensure,$(DEBIAN_TEST))
 
+# Functions are found at the start, and the table of them is read-only then:
+# children of the daemon need not find them again, nor can anyone change them.
 $(BUILD)/harp: $(CORE_OBJECTS) $(PROGRAM_OBJECTS)
 	echo "LD $@"
-	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E,-z,relro,-z,now -o $@ $^ $(LDLIBS)
 
 $(BUILD)/harp.so: $(CORE_OBJECTS)
 	echo "LD $@"

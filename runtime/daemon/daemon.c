@@ -11,6 +11,7 @@
 #include "daemon/knocks.h"
 #include "daemon/listeners.h"
 #include "daemon/origins.h"
+#include "daemon/rehearsal.h"
 #include "daemon/settings.h"
 #include "net/service.h"
 #include "net/systemd.h"
@@ -173,6 +174,7 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
 
 void daemon_run(struct daemon *daemon)
 {
+    rehearsal_hold(daemon->settings.context.tls);
     start(daemon);
     systemd_notify("READY=1\nSTATUS=Takes calls");
     uv_run(&daemon->loop, UV_RUN_DEFAULT);

@@ -80,6 +80,7 @@ static SSL_CTX *new_context(bool legacy)
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE
                      | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                      | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);     /* not the head of a record alone */
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION
                         | SSL_OP_CIPHER_SERVER_PREFERENCE);
     return context;

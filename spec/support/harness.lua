@@ -109,6 +109,10 @@ local function start_harp(command, config, directory, before)
   return start(command, ("%s %s --config %s"):format(harness.program, command, config), directory, before)
 end
 
+--- Runs a command line as a server: its first line of output is "listening on
+-- ADDRESS", and it serves until it is stopped.
+function harness.serve(name, line) return start(name, line, harness.directory()) end
+
 -- A script of this folder as a server.
 local function start_script(name, directory, options, class)
   return start(name, ("lua5.4 spec/support/%s.lua %s"):format(name, words.format(options)), directory, nil, class)
@@ -229,7 +233,7 @@ function harness.daemon(options)
     auth_delay = 0
     %s]]):format(certificate, key, procedures, options.settings or ""))
   local daemon = start_harp("daemon", config, directory, options.before)
-  daemon.pin, daemon.certificate = pin, certificate
+  daemon.pin, daemon.certificate, daemon.key = pin, certificate, key
   return daemon
 end
 
