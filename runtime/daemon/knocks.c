@@ -238,8 +238,8 @@ static void on_tick(uv_timer_t *tick)
     struct knocks *knocks = tick->data;
 
     end_late(knocks, &knocks->unheard, "no TLS hello came in time");
-    end_late(knocks, &knocks->waiting, "too many others of its address are "
-             "served and have not said who they are");
+    end_late(knocks, &knocks->waiting, "too many others have not said yet "
+             "who they are");
     knocks_retry(knocks);
 }
 
