@@ -84,8 +84,8 @@ describe("files of procedures", function()
     end
 
     refuses_option("lock = false", "option lock: must be true, a name, or {name, number, wait = boolean}")
-    refuses_option("lock = ''", "option lock: its name must be a string")
-    refuses_option("lock = { 1 }", "option lock: its name must be a string")
+    refuses_option("lock = ''", "option lock: its name must be a string of at most 127 bytes")
+    refuses_option("lock = { 1 }", "option lock: its name must be a string of at most 127 bytes")
     refuses_option("lock = { 'l', 0 }", "option lock: its number must be a whole one above 0")
     refuses_option("lock = { 'l', 1.5 }", "option lock: its number must be a whole one above 0")
     refuses_option("lock = { 'l', wait = 1 }", "option lock: wait must be true or false")

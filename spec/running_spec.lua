@@ -201,12 +201,12 @@ describe("running a daemon:", function()
 
     it("changes nothing when anything is wrong, and says what", function()
       for part, more in pairs{
-        ["near <eof>"] = "users = {", ["nobody knows this setting"] = "users = { other = 'pw' } nonsense = 1",
+        ["near <eof>"] = "users = {", ["nobody knows this setting"] = "log = 'json' nonsense = 1",
         ["cannot use /no/such"] = "users = { other = 'pw' } key = '/no/such'",
         ["cannot open /no/such"] = "users = { other = 'pw' } procedures = { '/no/such' }",
       } do
         local last = reload(more)
-        has(last, "not reloaded, all stays as it was: ")
+        has(last, "harp daemon: not reloaded, all stays as it was: ")
         has(last, part)
         assert.same({ result = "newer" }, call(daemon, "which"))
       end
@@ -564,8 +564,8 @@ describe("running a daemon:", function()
     it("comes when calls have ended or, after their grace, been killed, with all that they started", function()
       local daemon = harness.daemon{ settings = "grace = 0.2" }
       local connection = harness.connect_tls(daemon)
-      connection:send(request("shell", [=[["trap '' TERM; sleep 987651"]]=]))
-      local function runs() return select(2, harness.shell "pgrep -f 'sleep 98765[1]'") == 0 end
+      local command, runs = harness.sleeper()
+      connection:send(request("shell", ([=[["trap '' TERM; %s"]]=]):format(command)))
       eventually(runs)
       local silent = harness.connect(daemon)
       assert.is_true(seconds(function() assert.equal(0, daemon:stop()) end) < 3)

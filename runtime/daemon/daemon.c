@@ -77,6 +77,7 @@ static void take_over(struct daemon *daemon, struct daemon_settings *fresh)
     daemon->settings.lifeline = old.lifeline;
     old.listeners = fresh->listeners;
     *fresh = old;
+    log_set(daemon->settings.log);
     children_renew(daemon->children);
 }
 
@@ -175,6 +176,7 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
 void daemon_run(struct daemon *daemon)
 {
     rehearsal_hold(daemon->settings.context.tls);
+    log_set(daemon->settings.log);
     start(daemon);
     systemd_notify("READY=1\nSTATUS=Takes calls");
     uv_run(&daemon->loop, UV_RUN_DEFAULT);

@@ -155,7 +155,7 @@ static int read_all(struct daemon_settings *settings, struct config *config,
     settings->legacy = read_legacy(config);
     read_users(settings, config);
     config_each(config, "procedures", check_source, &sources);
-    log_settings_read(config);
+    settings->log = log_settings_read(config);
     if (config_finish(config, error) != 0
         || check(settings, sources, error) != 0
         || users_prepare(error) != 0

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/log.h"
 #include "daemon/child.h"
 
 struct config;
@@ -24,12 +25,13 @@ struct daemon_settings {
     size_t most_children;       /* calls at once */
     size_t most_unauthenticated;    /* callers of an origin, before that */
     double auth_delay;          /* seconds that the first refusal takes */
+    struct log_form log;
     bool lifeline;
 };
 
 /*
  * Fills a zeroed struct, which is to be freed also after a -1; a UsageError
- * says what is wrong. What the log is like is set at once.
+ * says what is wrong.
  */
 int daemon_settings_read(struct daemon_settings *settings, const char *path,
                          struct harp_error *error);

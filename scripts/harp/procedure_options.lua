@@ -89,6 +89,7 @@ local function share(lock, most, where)
   locks[lock] = other or { most = most, where = where }
 end
 
+local LONGEST_LOCK = 127        -- bytes: SLOT_LOCK_NAME in daemon/slots.h
 local LOCK_MEMBERS = { [1] = true, [2] = true, wait = true }
 
 function check.lock(procedure, v)
@@ -101,7 +102,9 @@ function check.lock(procedure, v)
   terms.lock = (lock[1] == nil or lock[1] == true) and procedure.name or lock[1]
   terms.lock_most = whole(lock[2] or 1)
   terms.lock_wait = lock.wait == nil or lock.wait
-  if not is_text(terms.lock) then return "its name must be a string" end
+  if not is_text(terms.lock) or #terms.lock > LONGEST_LOCK then
+    return ("its name must be a string of at most %d bytes"):format(LONGEST_LOCK)
+  end
   if not terms.lock_most then return "its number must be a whole one above 0" end
   if type(terms.lock_wait) ~= "boolean" then return "wait must be true or false" end
   return share(terms.lock, terms.lock_most, procedure.source)

@@ -35,6 +35,15 @@ function harness.harp(arguments, input)
   return output, text, status
 end
 
+--- A command that sleeps long, and is no other's; and whether it runs.
+function harness.sleeper()
+  local seconds = math.random(1000000, 9999999)
+  return ("sleep %d"):format(seconds), function()
+    local _, status = harness.shell(("pgrep -f 'sleep [%d]%s'"):format(seconds // 1000000, tostring(seconds):sub(2)))
+    return status == 0
+  end
+end
+
 function harness.read(path)
   local file = assert(io.open(path))
   local text = file:read "a"
