@@ -41,7 +41,8 @@ static const struct {
     [STOPPED] = { "shutdown", "was ended: the daemon stops", "shutdown" },
     [CPU_USED] = { "system_error", "used more processor time than its limit",
                    "cpu_limit" },
-    [ABORTED] = { "system_error", "ran out of memory", "aborted" },
+    [ABORTED] = { "system_error", "crashed: most likely it ran out of memory",
+                  "aborted" },
 };
 
 /*
@@ -420,7 +421,8 @@ void guard_limit(struct guard *guard, double seconds)
         guard->deadline = now() + seconds;
     }
     pthread_mutex_unlock(&guard->lock);
-    ring();
+    if (seconds > 0)
+        ring();
 }
 
 /* A line that there is no memory for must not end us with the lock held. */

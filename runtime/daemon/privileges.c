@@ -82,11 +82,40 @@ static int limit(int resource, rlim_t soft, rlim_t hard, const char *what,
          : fail(error, what);
 }
 
-int limits_set(const struct limits *limits, struct harp_error *error)
+/* Bytes of address space that this process takes already. */
+static unsigned long size_now(void)
 {
+    FILE *file = fopen("/proc/self/statm", "re");
+    unsigned long pages = 0;
+
+    if (file) {
+        if (fscanf(file, "%lu", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return pages * (unsigned long)sysconf(_SC_PAGESIZE);
+}
+
+/* With less than these not even the reason could be told. */
+static int check_limits(const struct limits *limits,
+                        struct harp_error *error)
+{
+    unsigned long size = limits->memory ? size_now() : 0;
+
     if (limits->files && limits->files < LEAST_FILES)
         return error_set(error, REMOTE_ERROR, "system_error", "the limit of "
                          "files must be at least %d", LEAST_FILES);
+    if (limits->memory && limits->memory < size)
+        return error_set(error, REMOTE_ERROR, "system_error", "the limit of "
+                         "memory must be more than %lu bytes, which a call "
+                         "takes as it begins", size);
+    return 0;
+}
+
+int limits_set(const struct limits *limits, struct harp_error *error)
+{
+    if (check_limits(limits, error) != 0)
+        return -1;
     if (limits->memory
         && limit(RLIMIT_AS, limits->memory, limits->memory + RESERVE,
                  "cannot limit memory", error) != 0)
