@@ -89,8 +89,7 @@ bench: all deps-test    ## figures: medians, and ratios to a bare program
 	spec/bench/bench $(BUILD)
 
 soak: all deps-test     ## a day's work in miniature: nothing may grow
-	$(BUILD)/harp --local --procedures spec/soak/procedures.lua \
-	    spec/soak/soak.lua
+	spec/soak/soak $(BUILD)
 
 crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) rounds
 	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
