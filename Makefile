@@ -99,6 +99,10 @@ install: all            ## into PREFIX (/usr/local)
 	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
 	for f in scripts/recipes/*.lua scripts/procedures/*.lua; do \
 	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/harp/$${f#scripts/}; done
+	install -D -m 644 scripts/systemd/harp.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/harp.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)
