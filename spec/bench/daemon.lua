@@ -38,6 +38,7 @@ end
 
 show_memory("an idle daemon", daemon.pid)
 server.sum(1, 2)
+harness.eventually(function() return daemon:children() == 0 end)
 show_memory("the same after a call", daemon.pid)
 
 local sleeper = harp.spawn(function() server.sleep(60) end)
