@@ -336,7 +336,7 @@ describe("running a daemon:", function()
       assert.equal(20, daemon:children())
       local leave_too = crowd(daemon, "a hello", 100)
       assert.is_true(seconds(sum, daemon) < 1.6)
-      logged(daemon, "no request in time, and others of its address waited")
+      logged(daemon, "no request in time, and others waited")
       assert.is_true(daemon:children() <= 21)   -- one may be on its way out
       socket.sleep(1.2)                         -- those who came last have had their second
       assert.is_true(median_of_calls(daemon) < 2 * before + 0.02)
@@ -357,6 +357,18 @@ describe("running a daemon:", function()
       end) < 0.7)
       assert.is_true(seconds(sum, daemon) < 2)
       leave()
+      daemon:stop()
+    end)
+
+    it("from everywhere has four times as many processes as one address may have", function()
+      local daemon = harness.daemon{ settings = "max_unauthenticated = 2" }
+      local crowded = {}
+      for i = 1, 8 do crowded[i] = crowds["half a request"](connect_from("127.0.0." .. 10 + i, daemon)) end
+      assert.equal(8, daemon:children())
+      local took = seconds(sum, daemon)         -- from a ninth address
+      assert.is_true(took > 0.3 and took < 2)
+      logged(daemon, "no request in time, and others waited")
+      for _, connection in ipairs(crowded) do connection:close() end
       daemon:stop()
     end)
 

@@ -12,9 +12,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "daemon/guard.h"
 #include "daemon/peer.h"
+#include "daemon/privileges.h"
 #include "daemon/procedures.h"
 #include "daemon/slots.h"
+#include "daemon/terms.h"
 #include "net/users.h"
 #include "wire/call.h"
 
@@ -27,11 +30,17 @@ static void ignore(int number)
     (void)number;
 }
 
-/* A handler for SIGPIPE, unlike SIG_IGN, is not inherited by commands. */
+/*
+ * Those that a daemon catches, or was started with ignored. A handler for
+ * SIGPIPE, unlike SIG_IGN, is not inherited by commands.
+ */
 static void reset_signals(const sigset_t *mask)
 {
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    static const int numbers[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+                                   SIGCHLD, SIGUSR1, SIGUSR2 };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], SIG_DFL);
     signal(SIGPIPE, ignore);
     sigprocmask(SIG_SETMASK, mask, NULL);
 }
@@ -51,13 +60,12 @@ static void keep_descriptors(int socket)
     close_range((unsigned)socket + 1, ~0U, 0);
 }
 
-/* It must not outlive the daemon, and leads what it starts. */
-static void become_leader(pid_t parent)
+/* The signal that tells this process of the daemon's end. */
+static void die_with(pid_t daemon, int number)
 {
-    setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
+    prctl(PR_SET_PDEATHSIG, number);
+    if (getppid() != daemon)
+        raise(number);
 }
 
 /* ---- the dialogue ---- */
@@ -92,52 +100,125 @@ static double seconds_since(const struct timespec *start)
          + (double)(time.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-/* A call that runs, and what its line of the log says. */
+/* A call, once it is admitted. */
 struct running {
-    struct peer *peer;
+    const struct child_context *context;
+    const struct caller *caller;
     const struct call *call;
-    const char *address;
+    struct peer *peer;
     struct timespec start;
+    pid_t daemon;
+    struct guarded guarded;
+    struct guard *guard;        /* NULL until the call begins */
 };
 
 /* One line of log a call: who, from where, what, and how it ended. */
-static void log_call(const struct running *running, const char *outcome)
+static void log_call(void *context, const char *outcome)
 {
+    const struct running *running = context;
     char seconds[32];
 
     snprintf(seconds, sizeof seconds, "%.3f", seconds_since(&running->start));
-    log_event("call", "from", running->address, "user", running->call->user,
+    log_event("call", "from", running->caller->address,
+              "user", running->call->user,
               "procedure", running->call->procedure, "outcome", outcome,
               "seconds", seconds, NULL);
 }
 
-static void send_line(void *context, struct text line)
+static void send_answer(void *context, struct text line,
+                        enum answer_kind kind)
 {
-    const struct running *running = context;
+    struct running *running = context;
 
-    if (peer_send(running->peer, line) == 0)
-        return;
-    log_call(running, "hung_up");
-    _exit(0);                   /* the caller is gone, and so is its call */
+    if (running->guard)
+        guard_send(running->guard, line, kind);
+    else
+        peer_send(running->peer, line);
 }
 
-static void serve_call(const struct child_context *context,
-                       struct peer *peer, const struct call *call,
-                       const char *address)
+static _Noreturn void finish(struct running *running, enum answer_kind last)
 {
-    struct running running = { .peer = peer, .call = call,
-                               .address = address };
-    enum answer_kind last;
+    fflush(NULL);
+    if (running->guard)
+        guard_finish(running->guard);
+    log_call(running, answer_name(last));
+    peer_close(running->peer);
+    _exit(0);
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &running.start);
-    log_debug("arguments", "from", address, "arguments", call->arguments,
-              NULL);
-    last = procedures_call(context->procedures, call, send_line, &running);
-    log_call(&running, answer_name(last));
+static int take_lock(const struct running *running,
+                     const struct terms *terms, struct harp_error *error)
+{
+    if (!terms->lock || slot_lock(running->caller->slot, terms->lock,
+                                  terms->lock_most, terms->lock_wait))
+        return 0;
+    return error_set(error, REMOTE_ERROR, "locked",
+                     "%zu call%s of %s run%s already", terms->lock_most,
+                     terms->lock_most == 1 ? "" : "s", terms->lock,
+                     terms->lock_most == 1 ? "s" : "");
+}
+
+/* Until the user has changed nothing of the procedure's has run. */
+static int take_terms(struct running *running, const struct terms *terms,
+                      struct harp_error *error)
+{
+    if (privileges_environment(&terms->identity, terms->variables,
+                               terms->variable_count, error) != 0)
+        return -1;
+    running->guard = guard_start(&running->guarded, error);
+    if (!running->guard || take_lock(running, terms, error) != 0)
+        return -1;
+    guard_limit(running->guard, terms->timeout);
+    if (limits_set(&terms->limits, error) != 0
+        || privileges_take(&terms->identity, error) != 0)
+        return -1;
+    die_with(running->daemon, SIGTERM);     /* which the guard heeds */
+    return 0;
+}
+
+/* Never returns to a procedure that would run on other terms. */
+static void begin(void *context, const struct terms *terms)
+{
+    struct running *running = context;
+    struct harp_error error;
+    struct buffer line = { 0 };
+
+    log_debug("arguments", "from", running->caller->address, "arguments",
+              terms->log, NULL);
+    if (take_terms(running, terms, &error) == 0)
+        return;
+    log_warning("not_run", "from", running->caller->address, "procedure",
+                running->call->procedure, "reason", error.message, NULL);
+    answer_error(&line, error.type, error.message);
+    send_answer(running, buffer_text(&line), ANSWER_ERROR);
+    finish(running, ANSWER_ERROR);
+}
+
+static _Noreturn void serve_call(struct running *running)
+{
+    const struct performance performance = {
+        .call = running->call,
+        .address = running->caller->address,
+        .send = send_answer,
+        .begin = begin,
+        .context = running,
+    };
+
+    running->guarded = (struct guarded){
+        .peer = running->peer,
+        .procedure = running->call->procedure,
+        .grace = running->context->grace,
+        .interrupt = procedures_interrupt,
+        .log = log_call,
+        .context = running,
+    };
+    clock_gettime(CLOCK_MONOTONIC, &running->start);
+    finish(running, procedures_call(running->context->procedures,
+                                    &performance));
 }
 
 /* Whoever asks again at once learns it later each time. */
-static int refuse(const struct call *call, const struct caller *caller,
+static int refuse(const struct caller *caller, const struct call *call,
                   struct harp_error *error)
 {
     struct timespec delay = {
@@ -153,27 +234,33 @@ static int refuse(const struct call *call, const struct caller *caller,
                      "wrong user or password");
 }
 
-static int authenticate(const struct child_context *context,
-                        const struct call *call, const struct caller *caller,
-                        struct harp_error *error)
+static int admit(const struct caller *caller, struct harp_error *error)
 {
-    size_t most;
+    size_t most = 0;
 
-    if (!users_check(context->users, call->user, call->password))
-        return refuse(call, caller, error);
     if (slot_admit(caller->slot, &most))
         return 0;
     return error_set(error, REMOTE_ERROR, "too_many_calls",
                      "more than %zu calls at once (max_children)", most);
 }
 
-static void serve(const struct child_context *context,
-                  const struct caller *caller)
+/* Is it a call that may be looked into? */
+static int let_in(const struct running *running, const struct call *call,
+                  struct harp_error *error)
 {
+    if (!users_check(running->context->users, call->user, call->password))
+        return refuse(running->caller, call, error);
+    explicit_bzero(call->password, strlen(call->password));
+    return admit(running->caller, error);
+}
+
+static void serve(struct running *running)
+{
+    const struct caller *caller = running->caller;
     struct call call = { 0 };
     struct harp_error error;
-    struct peer *peer = peer_open(context->tls, caller->socket,
-                                  context->request_timeout, &error);
+    struct peer *peer = peer_open(running->context->tls, caller->socket,
+                                  running->context->request_timeout, &error);
 
     if (!peer) {
         log_warning("no_call", "from", caller->address, "reason",
@@ -182,16 +269,14 @@ static void serve(const struct child_context *context,
     }
     log_debug("connected", "from", caller->address, "session",
               peer_is_resumed(peer) ? "resumed" : "new", NULL);
-    if (read_request(peer, &call, &error) != 0) {
+    running->peer = peer;
+    running->call = &call;
+    if (read_request(peer, &call, &error) != 0)
         log_warning("no_call", "from", caller->address, "reason",
                     error.message, NULL);
-        send_error(peer, &error);
-    } else if (authenticate(context, &call, caller, &error) != 0) {
-        send_error(peer, &error);
-    } else {
-        explicit_bzero(call.password, strlen(call.password));
-        serve_call(context, peer, &call, caller->address);
-    }
+    else if (let_in(running, &call, &error) == 0)
+        serve_call(running);
+    send_error(peer, &error);
     call_free(&call);
     peer_close(peer);
 }
@@ -199,20 +284,22 @@ static void serve(const struct child_context *context,
 pid_t child_fork(const struct child_context *context,
                  const struct caller *caller)
 {
-    pid_t parent = getpid(), pid;
+    struct running running = { .context = context, .caller = caller,
+                               .daemon = getpid() };
     sigset_t all, before;
+    pid_t pid;
 
     /* A signal between fork and reset would reach the parent's handlers. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
     if (pid == 0) {
-        become_leader(parent);
+        setsid();               /* it leads what it starts */
+        die_with(running.daemon, SIGKILL);
         keep_descriptors(caller->socket);
         procedures_after_fork(context->procedures);
         reset_signals(&before);
-        serve(context, caller);
-        fflush(stdout);
+        serve(&running);
         _exit(0);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -15,20 +15,19 @@ struct child_context {
     SSL_CTX *tls;
     struct users *users;
     struct procedures *procedures;
-    double request_timeout;     /* s, for handshake and request */
-    double grace;               /* s, for a call that is ended */
+    double request_timeout;     /* s for handshake and request */
+    double grace;               /* s from SIGTERM to SIGKILL */
 };
 
-/* Whom it serves. */
 struct caller {
     int socket;
     const char *address;
-    struct slot *slot;
-    double auth_delay;          /* s that the answer to a wrong password waits */
+    struct slot *slot;          /* of this child */
+    double auth_delay;          /* s that a wrong password's answer waits */
 };
 
 /*
- * Forks a child that serves a caller and is gone. Its pid, which is its
+ * Forks a child that serves the caller and is gone. Its pid, which is its
  * process group too, or -1 with errno.
  */
 pid_t child_fork(const struct child_context *context,

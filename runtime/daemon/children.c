@@ -132,8 +132,7 @@ static void log_end(const struct child *child, int status)
     snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
     if (child->given_up)
         log_warning("no_call", "from", child->address, "reason",
-                    "no request in time, and others of its address waited",
-                    NULL);
+                    "no request in time, and others waited", NULL);
     else if (WIFSIGNALED(status))
         log_event("call_ended", "from", child->address, "reason",
                   strsignal(WTERMSIG(status)), NULL);

@@ -142,7 +142,7 @@ static void start(struct daemon *daemon)
 {
     static const struct listeners_user accepting = { on_accepted,
                                                      on_exhausted };
-    static const struct knocks_owner knocking = { take, on_waiting };
+    static const struct knocks_user knocking = { take, on_waiting };
     static const struct children_user serving = { on_room, on_ended };
 
     uv_loop_init(&daemon->loop);

@@ -32,7 +32,7 @@ struct knocks {
     uv_loop_t *loop;
     struct origins *origins;
     const struct daemon_settings *settings;
-    const struct knocks_owner *user;
+    const struct knocks_user *user;
     void *owner;
     size_t most;
     size_t count;
@@ -238,8 +238,8 @@ static void on_tick(uv_timer_t *tick)
     struct knocks *knocks = tick->data;
 
     end_late(knocks, &knocks->unheard, "no TLS hello came in time");
-    end_late(knocks, &knocks->waiting, "too many others of its address are "
-             "served and have not said who they are");
+    end_late(knocks, &knocks->waiting, "too many others have not said yet "
+             "who they are");
     knocks_retry(knocks);
 }
 
@@ -257,7 +257,7 @@ static size_t count_descriptors(void)
 
 struct knocks *knocks_new(uv_loop_t *loop, struct origins *origins,
                           const struct daemon_settings *settings,
-                          const struct knocks_owner *user, void *owner)
+                          const struct knocks_user *user, void *owner)
 {
     struct knocks *knocks = memory_new(sizeof *knocks);
 

@@ -32,7 +32,7 @@ struct knock {
 };
 
 /* Who takes them. */
-struct knocks_owner {
+struct knocks_user {
     /* Makes a process for it, or does its best; false: it is to wait. */
     bool (*take)(void *owner, const struct knock *knock);
     /* Some wait now, or none any more. */
@@ -42,7 +42,7 @@ struct knocks_owner {
 /* The settings may change at any time, in place. */
 struct knocks *knocks_new(uv_loop_t *loop, struct origins *origins,
                           const struct daemon_settings *settings,
-                          const struct knocks_owner *user, void *owner);
+                          const struct knocks_user *user, void *owner);
 
 /* A connection that was accepted: non-blocking, and theirs from now on. */
 void knocks_add(struct knocks *knocks, int socket,

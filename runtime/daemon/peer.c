@@ -19,7 +19,7 @@
 struct peer {
     SSL *ssl;
     int socket;
-    long deadline;              /* ms, monotonic; -1 none */
+    long deadline;              /* ms, monotonic */
     struct line_reader input;
 };
 
@@ -40,9 +40,9 @@ static bool wait_socket(const struct peer *peer, short events)
     do {
         long left = peer->deadline - now();
 
-        if (peer->deadline >= 0 && left <= 0)
+        if (left <= 0)
             return false;
-        status = poll(&ready, 1, peer->deadline >= 0 ? (int)left : -1);
+        status = poll(&ready, 1, (int)left);
     } while (status == 0 || (status < 0 && errno == EINTR));
     return status > 0;
 }
@@ -115,24 +115,41 @@ int peer_read_line(struct peer *peer, size_t limit, struct text *line,
         else if (!can_go_on(peer, got))
             return fail(error, "reading the request");
     }
-    peer->deadline = -1;
     return 0;
+}
+
+ssize_t peer_write(struct peer *peer, struct text bytes, short *event)
+{
+    int sent = SSL_write(peer->ssl, bytes.data, (int)bytes.length);
+
+    if (sent > 0)
+        return sent;
+    switch (SSL_get_error(peer->ssl, sent)) {
+    case SSL_ERROR_WANT_READ:
+        *event = POLLIN;
+        return 0;
+    case SSL_ERROR_WANT_WRITE:
+        *event = POLLOUT;
+        return 0;
+    default:
+        return -1;
+    }
 }
 
 int peer_send(struct peer *peer, struct text bytes)
 {
-    while (bytes.length) {
-        int part = bytes.length > 1 << 20 ? 1 << 20 : (int)bytes.length;
-        int sent = SSL_write(peer->ssl, bytes.data, part);
+    ssize_t sent;
+    short event = 0;
 
-        if (sent > 0) {
-            bytes.data += sent;
-            bytes.length -= (size_t)sent;
-        } else if (!can_go_on(peer, sent)) {
+    while ((sent = peer_write(peer, bytes, &event)) == 0)
+        if (!wait_socket(peer, event))
             return -1;
-        }
-    }
-    return 0;
+    return sent > 0 ? 0 : -1;
+}
+
+int peer_socket(const struct peer *peer)
+{
+    return peer->socket;
 }
 
 /*

@@ -1,9 +1,11 @@
 /*
  * The TLS line to a caller, in the child that serves it: blocking, with a
- * deadline until the request is there.
+ * deadline, until the request was read and the call's guard takes it over.
  */
 #ifndef HARP_DAEMON_PEER_H
 #define HARP_DAEMON_PEER_H
+
+#include <sys/types.h>
 
 #include "base/buffer.h"
 #include "net/openssl.h"
@@ -28,8 +30,16 @@ bool peer_is_resumed(const struct peer *peer);
 int peer_read_line(struct peer *peer, size_t limit, struct text *line,
                    struct harp_error *error);
 
-/* Waits for as long as the caller takes; -1 when it is gone. */
+/* Waits until the deadline of the request; -1 when the caller is gone. */
 int peer_send(struct peer *peer, struct text bytes);
+
+/*
+ * Never waits: how many bytes went out, which is all or nothing; 0 with the
+ * poll(2) event to wait for, and then the same bytes are to be tried again,
+ * at the same place; -1 when the caller is gone.
+ */
+ssize_t peer_write(struct peer *peer, struct text bytes, short *event);
+int peer_socket(const struct peer *peer);
 
 /* Lets the last bytes arrive, then closes. */
 void peer_close(struct peer *peer);

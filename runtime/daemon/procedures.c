@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "bindings/harp.h"
+#include "daemon/account.h"
+#include "daemon/terms.h"
 #include "host/state.h"
 #include "host/task.h"
 
@@ -15,16 +17,26 @@
 
 struct procedures {
     lua_State *L;
-    void (*send)(void *context, struct text line);
-    void *context;
+    const struct performance *performance;  /* of the one call */
     enum answer_kind last;
+    struct buffer line;         /* that is being sent */
 };
+
+/* [-0, +0, m] */
+static void preload(lua_State *L, const char *name, lua_CFunction open)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, open);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
 
 struct procedures *procedures_new(void)
 {
     struct procedures *procedures = memory_new(sizeof *procedures);
     lua_State *L = procedures->L = state_new(luaopen_harp);
 
+    preload(L, "harp.daemon", account_open);
     if (luaL_dostring(L, "require 'harp' return require 'harp.procedures'")) {
         fprintf(stderr, "harp: %s\n", lua_tostring(L, -1));
         abort();
@@ -52,6 +64,21 @@ void procedures_after_fork(struct procedures *procedures)
     scheduler_after_fork(procedures->L);
 }
 
+void procedures_interrupt(void)
+{
+    scheduler_interrupt();
+}
+
+static void send_line(struct procedures *procedures, enum answer_kind kind)
+{
+    const struct performance *performance = procedures->performance;
+
+    procedures->last = kind;
+    performance->send(performance->context, buffer_text(&procedures->line),
+                      kind);
+    procedures->line.length = 0;
+}
+
 /* send("accepted", boolean), (kind, json) or ("error", type, message) */
 static int send_answer(lua_State *L)
 {
@@ -61,56 +88,84 @@ static int send_answer(lua_State *L)
         lua_touserdata(L, lua_upvalueindex(1));
     enum answer_kind kind =
         (enum answer_kind)luaL_checkoption(L, 1, NULL, kinds);
-    struct buffer line = { 0 };
+    struct buffer *line = &procedures->line;
     struct text value;
 
     if (kind == ANSWER_ACCEPTED) {
-        answer_accepted(&line, lua_toboolean(L, 2));
+        answer_accepted(line, lua_toboolean(L, 2));
     } else if (kind == ANSWER_ERROR) {
-        answer_error(&line, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
+        answer_error(line, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
     } else {
         value.data = luaL_checklstring(L, 2, &value.length);
-        answer_value(&line, kind, value);
+        answer_value(line, kind, value);
     }
-    procedures->last = kind;
-    procedures->send(procedures->context, buffer_text(&line));
-    buffer_free(&line);
+    send_line(procedures, kind);
     return 0;
+}
+
+/* begin(terms) → true, or the process ends with an error for the caller. */
+static int begin(lua_State *L)
+{
+    struct procedures *procedures =
+        lua_touserdata(L, lua_upvalueindex(1));
+    const struct performance *performance = procedures->performance;
+    struct terms terms;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    terms_read(L, 1, &terms);
+    scheduler_accept_interrupts(L);
+    performance->begin(performance->context, &terms);
+    terms_free(&terms);
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* A task that it left behind failed, or memory ran out. */
 static void send_failure(struct procedures *procedures)
 {
-    struct buffer line = { 0 };
     char *message = memory_string(lua_tostring(procedures->L, -1));
 
     /* It can hold any bytes, but JSON is UTF-8. */
     for (char *at = message; *at; at++)
         if ((unsigned char)*at > 127)
             *at = '?';
-    answer_error(&line, "system_error", message);
+    procedures->line.length = 0;
+    answer_error(&procedures->line, "system_error", message);
     free(message);
-    procedures->last = ANSWER_ERROR;
-    procedures->send(procedures->context, buffer_text(&line));
-    buffer_free(&line);
+    send_line(procedures, ANSWER_ERROR);
+}
+
+/* [-0, +1, m] */
+static void push_info(lua_State *L, const struct performance *performance)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, performance->call->user);
+    lua_setfield(L, -2, "user");
+    lua_pushstring(L, performance->address);
+    lua_setfield(L, -2, "address");
+}
+
+/* [-0, +1, m] a function of this call. */
+static void push_function(struct procedures *procedures,
+                          lua_CFunction function)
+{
+    lua_pushlightuserdata(procedures->L, procedures);
+    lua_pushcclosure(procedures->L, function, 1);
 }
 
 enum answer_kind procedures_call(struct procedures *procedures,
-                                 const struct call *call,
-                                 void (*send)(void *context,
-                                              struct text line),
-                                 void *context)
+                                 const struct performance *performance)
 {
     lua_State *L = procedures->L;
 
-    procedures->send = send;
-    procedures->context = context;
+    procedures->performance = performance;
     lua_getfield(L, MODULE, "call");
-    lua_pushstring(L, call->procedure);
-    lua_pushstring(L, call->arguments);
-    lua_pushlightuserdata(L, procedures);
-    lua_pushcclosure(L, send_answer, 1);
-    if (task_run(L, 3) != 0
+    lua_pushstring(L, performance->call->procedure);
+    lua_pushstring(L, performance->call->arguments);
+    push_info(L, performance);
+    push_function(procedures, send_answer);
+    push_function(procedures, begin);
+    if (task_run(L, 5) != 0
         && (procedures->last == ANSWER_ACCEPTED
             || procedures->last == ANSWER_PACKET))
         send_failure(procedures);
@@ -122,5 +177,6 @@ void procedures_free(struct procedures *procedures)
     if (!procedures)
         return;
     state_close(procedures->L);
+    buffer_free(&procedures->line);
     free(procedures);
 }

@@ -174,19 +174,19 @@ static void run_ready(lua_State *L, struct scheduler *scheduler)
     }
 }
 
+/* The tasks last: when they have nothing more to wait for, nobody waits. */
 bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
                     bool run_tasks)
 {
     uv_loop_t *loop = scheduler_loop(scheduler);
-    bool busy;
+    bool busy = run_tasks && !TAILQ_EMPTY(&scheduler->ready);
 
-    if (run_tasks)
-        run_ready(L, scheduler);
-    busy = run_tasks && !TAILQ_EMPTY(&scheduler->ready);
     if (!busy && !uv_loop_alive(loop))
         return false;
     if (!scheduler->interrupted)
         uv_run(loop, busy ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    if (run_tasks)
+        run_ready(L, scheduler);
     return true;
 }
 
@@ -327,16 +327,27 @@ static void interrupt_hook(lua_State *L, lua_Debug *where)
 }
 
 /* lua_sethook and uv_async_send may be called from a signal handler. */
-static void on_interrupt(int number)
+void scheduler_interrupt(void)
 {
     struct scheduler *scheduler = interruptible;
 
-    signal(number, SIG_DFL);
     scheduler->interrupted = 1;
     if (scheduler->innermost)
         lua_sethook(scheduler->innermost, interrupt_hook,
                     LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
     uv_async_send(&scheduler->wake);
+}
+
+void scheduler_accept_interrupts(lua_State *L)
+{
+    interruptible = scheduler_of(L);
+    scheduler_loop(interruptible);
+}
+
+static void on_interrupt(int number)
+{
+    signal(number, SIG_DFL);
+    scheduler_interrupt();
 }
 
 static void catch_interrupts(struct scheduler *scheduler)

@@ -90,6 +90,14 @@ bool task_is_inside(lua_State *L);
 void scheduler_catch_interrupts(lua_State *L);
 
 /*
+ * The same without SIGINT, for who has a signal of its own: the state that
+ * scheduler_interrupt interrupts from now on. That is to be called from a
+ * signal handler, in the thread that runs the state; as often as one likes.
+ */
+void scheduler_accept_interrupts(lua_State *L);
+void scheduler_interrupt(void);
+
+/*
  * [-0, +0, m] replaces functions of the coroutine library by versions that
  * hand a wait inside a user's coroutine on to its task.
  */
