@@ -89,8 +89,7 @@ bench: all deps-test    ## figures: medians, and ratios to a bare program
 	spec/bench/bench $(BUILD)
 
 soak: all deps-test     ## a day's work in miniature: nothing may grow
-	$(BUILD)/harp --local --procedures spec/soak/procedures.lua \
-	    spec/soak/soak.lua
+	spec/soak/soak $(BUILD)
 
 crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) rounds
 	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
@@ -100,6 +99,10 @@ install: all            ## into PREFIX (/usr/local)
 	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
 	for f in scripts/recipes/*.lua scripts/procedures/*.lua; do \
 	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/harp/$${f#scripts/}; done
+	install -D -m 644 scripts/systemd/harp.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/harp.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)
