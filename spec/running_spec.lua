@@ -206,7 +206,7 @@ describe("running a daemon:", function()
         ["cannot open /no/such"] = "users = { other = 'pw' } procedures = { '/no/such' }",
       } do
         local last = reload(more)
-        has(last, "harp daemon: not reloaded, all stays as it was: ")
+        has(last, "harp daemon: warning: not reloaded, all stays as it was: ")
         has(last, part)
         assert.same({ result = "newer" }, call(daemon, "which"))
       end
