@@ -89,8 +89,7 @@ bench: all deps-test    ## figures: medians, and ratios to a bare program
 	spec/bench/bench $(BUILD)
 
 soak: all deps-test     ## a day's work in miniature: nothing may grow
-	$(BUILD)/harp --local --procedures spec/soak/procedures.lua \
-	    spec/soak/soak.lua
+	spec/soak/soak $(BUILD)
 
 crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) rounds
 	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
@@ -100,6 +99,10 @@ install: all            ## into PREFIX (/usr/local)
 	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
 	for f in scripts/recipes/*.lua scripts/procedures/*.lua; do \
 	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/harp/$${f#scripts/}; done
+	install -D -m 644 scripts/systemd/harp.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/harp.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)
@@ -113,9 +116,11 @@ deps:                   ## install what the build needs, if it is missing
 deps-test: deps         ## install what the tests need, if it is missing
 	$(call ensure,$(DEBIAN_TEST))
 
+# Functions are found at the start, and the table of them is read-only then:
+# children of the daemon need not find them again, nor can anyone change them.
 $(BUILD)/harp: $(CORE_OBJECTS) $(PROGRAM_OBJECTS)
 	echo "LD $@"
-	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-E,-z,relro,-z,now -o $@ $^ $(LDLIBS)
 
 $(BUILD)/harp.so: $(CORE_OBJECTS)
 	echo "LD $@"

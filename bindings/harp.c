@@ -115,6 +115,7 @@ static int open_core(lua_State *L)
     caller_open(L);
     exchange_open(L);
     tasks_open(L);
+    exec_open(L);
     return 1;
 }
 

@@ -25,6 +25,7 @@ void endpoint_open(lua_State *L);       /* endpoint is_pin */
 void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
+void exec_open(lua_State *L);           /* exec environment */
 
 /*
  * [-0, +0, v] the JSON text of a value, valid until the next call; raises a

@@ -1,9 +1,10 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/version.h"
 #include "cli/cli.h"
-
 
 static int help(int argc, char **argv);
 static int version(int argc, char **argv);
@@ -65,10 +66,26 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
+/*
+ * A standard stream that is closed would be the next file that is opened.
+ * What is written to such a one still fails.
+ */
+static void fill_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
 
+    fill_streams();
     if (argc < 2) {
         list(stderr);
         return EXIT_USAGE;

@@ -77,6 +77,14 @@ describe("harp", function()
     assert.truthy(errors:find "deadlock")
   end)
 
+  it("runs without standard streams, and says what was lost of them", function()
+    local sleep = harness.program .. " -e 'require\"harp\".sleep(0)'"
+    assert.equal(0, select(2, harness.shell(sleep .. " <&- >&- 2>&-")))
+    local output, status = harness.shell(harness.program .. " -e 'print(1)' 2>&1 >&- <&-")
+    assert.truthy(output:find "could not be written")
+    assert.equal(1, status)
+  end)
+
   it("says that its output was lost, on a full disk", function()
     local output, status = harness.shell(harness.program .. " -e 'print(1)' 2>&1 >/dev/full")
     assert.equal(1, status)

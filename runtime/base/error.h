@@ -10,6 +10,7 @@
 /* The kinds a script can tell apart with harp.is_error(v, kind). */
 #define COMMUNICATION_ERROR "CommunicationError"
 #define REMOTE_ERROR "RemoteError"
+#define COMMAND_ERROR "CommandError"
 #define CANCELLED_EXCEPTION "CancelledException"
 #define USAGE_ERROR "UsageError"
 

@@ -14,10 +14,8 @@
 
 static struct {
     const char *program;
-    bool json;
-    enum log_level least;
-    bool time;
-} settings = { "harp", false, LOG_LEVEL_INFO, false };
+    struct log_form form;
+} settings = { "harp", { false, LOG_LEVEL_INFO, false } };
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -42,16 +40,15 @@ static bool is_journal(void)
         && status.st_dev == device && status.st_ino == inode;
 }
 
-void log_set(bool json, enum log_level least, bool time)
+void log_set(struct log_form form)
 {
-    settings.json = json;
-    settings.least = least;
-    settings.time = time && (json || !is_journal());
+    settings.form = form;
+    settings.form.time = form.time && (form.json || !is_journal());
 }
 
 bool log_has(enum log_level level)
 {
-    return level >= settings.least;
+    return level >= settings.form.least;
 }
 
 /* ---- values ---- */
@@ -89,7 +86,7 @@ static void add_escape(struct buffer *line, unsigned char byte)
 {
     if (byte == '\n')
         buffer_add_string(line, "\\n");
-    else if (!settings.json)
+    else if (!settings.form.json)
         buffer_printf(line, "\\x%02x", byte);
     else if (byte < 0x80)
         buffer_printf(line, "\\u%04x", byte);
@@ -150,7 +147,7 @@ static void add_time(struct buffer *line)
 
 static void add_pair(struct buffer *line, const char *key, const char *value)
 {
-    if (settings.json) {
+    if (settings.form.json) {
         buffer_printf(line, ",\"%s\":", key);
         add_quoted(line, value);
         return;
@@ -165,7 +162,7 @@ static void add_pair(struct buffer *line, const char *key, const char *value)
 static void begin_json(struct buffer *line, enum log_level level)
 {
     buffer_add_string(line, "{");
-    if (settings.time) {
+    if (settings.form.time) {
         buffer_add_string(line, "\"time\":\"");
         add_time(line);
         buffer_add_string(line, "\",");
@@ -176,7 +173,7 @@ static void begin_json(struct buffer *line, enum log_level level)
 
 static void begin_text(struct buffer *line, enum log_level level)
 {
-    if (settings.time) {
+    if (settings.form.time) {
         add_time(line);
         buffer_add_string(line, " ");
     }
@@ -190,7 +187,7 @@ static void end_line(struct buffer *line)
 {
     ssize_t written;
 
-    buffer_add_string(line, settings.json ? "}\n" : "\n");
+    buffer_add_string(line, settings.form.json ? "}\n" : "\n");
     written = write(STDERR_FILENO, line->data, line->length);
     (void)written;              /* there is nobody to be told */
     buffer_free(line);
@@ -204,7 +201,7 @@ static void write_event(enum log_level level, const char *event,
 
     if (!log_has(level))
         return;
-    if (settings.json) {
+    if (settings.form.json) {
         begin_json(&line, level);
         add_pair(&line, "event", event);
     } else {
@@ -229,7 +226,7 @@ static void write_message(enum log_level level, const char *format,
     if (!log_has(level))
         return;
     vsnprintf(text, sizeof text, format, arguments);
-    if (settings.json) {
+    if (settings.form.json) {
         begin_json(&line, level);
         add_pair(&line, "message", text);
     } else {

@@ -17,7 +17,13 @@ void log_name(const char *name);    /* "harp dispatcher"; kept, not copied */
  * How lines look, and which there are. The journal of systemd has times of
  * its own: text that goes there has none.
  */
-void log_set(bool json, enum log_level least, bool time);
+struct log_form {
+    bool json;
+    enum log_level least;
+    bool time;
+};
+
+void log_set(struct log_form form);
 
 /* Is it worth while to make the values of such an event? */
 bool log_has(enum log_level level);

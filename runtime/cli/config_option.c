@@ -5,32 +5,52 @@
 
 #include "cli/cli.h"
 
-int config_option(int argc, char **argv, const char *usage,
-                  const char **config)
-{
-    static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
-    };
-    int option;
+#define MOST_ACTIONS 4
+#define ACTION 256              /* what getopt gives for the first of them */
 
-    *config = NULL;
+/* The options as getopt takes them; room for two, the actions and the end. */
+static void list_options(struct option *options,
+                         const struct config_action *actions)
+{
+    *options++ = (struct option){ "config", required_argument, NULL, 'c' };
+    *options++ = (struct option){ "help", no_argument, NULL, 'h' };
+    for (int i = 0; actions && actions[i].name; i++)
+        *options++ = (struct option){ actions[i].name, no_argument, NULL,
+                                      ACTION + i };
+    *options = (struct option){ NULL, 0, NULL, 0 };
+}
+
+static int refuse(const char *command)
+{
+    fprintf(stderr, "harp %s: it takes --config FILE and little else; "
+            "see harp %s --help\n", command, command);
+    return EXIT_USAGE;
+}
+
+int config_option(int argc, char **argv, const char *usage,
+                  const struct config_action *actions,
+                  struct config_option *option)
+{
+    struct option known[MOST_ACTIONS + 3];
+    int found;
+
+    *option = (struct config_option){ NULL, NULL };
+    list_options(known, actions);
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
-        if (option == 'h') {
+    while ((found = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+        if (found == 'h') {
             fputs(usage, stdout);
-            *config = NULL;
             return 0;
         }
-        if (option != 'c')
-            break;
-        *config = optarg;
+        if (found == 'c')
+            option->file = optarg;
+        else if (found >= ACTION && !option->action)
+            option->action = &actions[found - ACTION];
+        else
+            return refuse(argv[0]);
     }
-    if (option == -1 && optind == argc && *config)
-        return 0;
-    *config = NULL;
-    fprintf(stderr, "harp %s: it takes --config FILE and nothing else; "
-            "see harp %s --help\n", argv[0], argv[0]);
-    return EXIT_USAGE;
+    if (optind == argc
+        && (option->file || (option->action && !option->action->needs_file)))
+        return -1;
+    return refuse(argv[0]);
 }

@@ -1,6 +1,8 @@
 /* harp dispatcher */
 #include "dispatcher/dispatcher.h"
 
+#include <stddef.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/cli.h"
@@ -87,13 +89,13 @@ int cli_dispatcher(int argc, char **argv)
 {
     struct harp_error error;
     struct dispatcher *dispatcher;
-    const char *config;
-    int status = config_option(argc, argv, usage, &config);
+    struct config_option option;
+    int status = config_option(argc, argv, usage, NULL, &option);
 
-    if (!config)
+    if (status >= 0)
         return status;
     log_name("harp dispatcher");
-    dispatcher = dispatcher_new(config, &error);
+    dispatcher = dispatcher_new(option.file, &error);
     if (dispatcher)
         status = dispatcher_run(dispatcher, &error);
     if (!dispatcher || status != 0)

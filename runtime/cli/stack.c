@@ -238,7 +238,8 @@ static int write_daemon_config(const struct stack_options *options,
     int status;
 
     buffer_add_string(&lua, "listen = \"127.0.0.1:0\"\n"
-                            "lifeline = true\nmax_children = 1000\n");
+                            "lifeline = true\nmax_children = 1000\n"
+                            "max_unauthenticated = 1000\n");
     set_path(&lua, "certificate", "daemon.crt");
     set_path(&lua, "key", "daemon.key");
     buffer_printf(&lua, "users = { [\"%s\"] = \"%s\" }\n", stack.user,

@@ -1,328 +1,173 @@
 #include "daemon/daemon.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "daemon/child.h"
-#include "daemon/procedures.h"
-#include "host/config.h"
-#include "host/config_users.h"
-#include "host/log_settings.h"
-#include "net/endpoint.h"
-#include "net/listen.h"
+#include "daemon/children.h"
+#include "daemon/knocks.h"
+#include "daemon/listeners.h"
+#include "daemon/origins.h"
+#include "daemon/rehearsal.h"
+#include "daemon/settings.h"
 #include "net/service.h"
-#include "net/tls.h"
-#include "net/users.h"
-
-#define PORT 4306
-#define ACCEPT_PAUSE 1000       /* ms, when there are no descriptors left */
-#define KEEPALIVE 60            /* s of silence before a caller is probed */
-
-/* A call as the parent sees it. */
-struct child {
-    TAILQ_ENTRY(child) link;
-    pid_t pid;
-    char address[NI_MAXHOST + NI_MAXSERV + 3];
-};
+#include "net/systemd.h"
 
 struct daemon {
-    struct child_context context;
-    struct endpoint listen;
-    char *certificate;
-    char *key;
-    bool lifeline;
-    size_t most;                /* children at once */
-    int socket;                 /* that listens; -1 once stopped */
-    char *name;                 /* of what it listens on */
+    char *config;               /* its file, to be read again */
+    struct daemon_settings settings;
     uv_loop_t loop;
-    uv_poll_t accept;
-    uv_timer_t pause;           /* of accepting */
-    uv_signal_t ended;          /* SIGCHLD */
+    struct origins *origins;
+    struct knocks *knocks;
+    struct children *children;
+    uv_signal_t hang_up;        /* SIGHUP */
     struct service service;
-    TAILQ_HEAD(children, child) children;
-    size_t count;
 };
 
-/* ---- children ---- */
+/* ---- callers ---- */
 
-static void on_connection(uv_poll_t *poll, int status, int events);
-
-/* Beyond the most, callers wait in the listening socket's queue. */
-static void accept_or_wait(struct daemon *daemon)
+static void on_accepted(void *owner, int socket,
+                        const struct sockaddr_storage *address)
 {
-    if (daemon->socket < 0)
-        return;
-    if (daemon->count < daemon->most)
-        uv_poll_start(&daemon->accept, UV_READABLE, on_connection);
-    else
-        uv_poll_stop(&daemon->accept);
+    struct daemon *daemon = owner;
+
+    knocks_add(daemon->knocks, socket, address);
 }
 
-static bool has_ended(const struct child *child)
+static bool on_exhausted(void *owner)
 {
-    siginfo_t info = { 0 };
+    struct daemon *daemon = owner;
 
-    return waitid(P_PID, (id_t)child->pid, &info,
-                  WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+    return knocks_make_room(daemon->knocks);
 }
 
-/* A child that came to its end has told the log itself. */
-static void log_end(const struct child *child, int status)
+static bool take(void *owner, const struct knock *knock)
 {
-    char code[16];
+    struct daemon *daemon = owner;
 
-    snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
-    if (WIFSIGNALED(status))
-        log_event("call_ended", "from", child->address, "reason",
-                  strsignal(WTERMSIG(status)), NULL);
-    else if (WEXITSTATUS(status) != 0)
-        log_event("call_ended", "from", child->address, "status", code, NULL);
+    return children_take(daemon->children, knock);
 }
 
-static void end_child(struct daemon *daemon, struct child *child)
+static void on_waiting(void *owner, bool any)
 {
-    int status = 0;
+    struct daemon *daemon = owner;
 
-    /* What it left behind goes before its pid can be anyone else's. */
-    kill(-child->pid, SIGKILL);
-    waitpid(child->pid, &status, 0);
-    log_end(child, status);
-    TAILQ_REMOVE(&daemon->children, child, link);
-    daemon->count--;
-    free(child);
-    accept_or_wait(daemon);
+    children_await(daemon->children, any);
 }
 
-static void reap(struct daemon *daemon)
+static void on_room(void *owner)
 {
-    struct child *child, *next;
+    struct daemon *daemon = owner;
 
-    for (child = TAILQ_FIRST(&daemon->children); child; child = next) {
-        next = TAILQ_NEXT(child, link);
-        if (has_ended(child))
-            end_child(daemon, child);
+    knocks_retry(daemon->knocks);
+}
+
+/* ---- a reload ---- */
+
+/* Those who came in by the old settings are served by them to the end. */
+static void take_over(struct daemon *daemon, struct daemon_settings *fresh)
+{
+    struct daemon_settings old = daemon->settings;
+
+    daemon->settings = *fresh;
+    daemon->settings.listeners = old.listeners;
+    daemon->settings.lifeline = old.lifeline;
+    old.listeners = fresh->listeners;
+    *fresh = old;
+    log_set(daemon->settings.log);
+    children_renew(daemon->children);
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct daemon_settings fresh = { 0 };
+    struct harp_error error;
+    bool same;
+
+    if (daemon_settings_read(&fresh, daemon->config, &error) != 0) {
+        log_warn("not reloaded, all stays as it was: %s", error.message);
+    } else {
+        same = listeners_are_same(daemon->settings.listeners,
+                                  fresh.listeners);
+        take_over(daemon, &fresh);
+        log_info("reloaded%s", same ? "" : "; to listen elsewhere needs a "
+                                          "restart");
     }
+    daemon_settings_free(&fresh);
 }
 
-static void end_if_done(struct daemon *daemon)
-{
-    if (daemon->socket < 0 && daemon->count == 0
-        && !uv_is_closing((uv_handle_t *)&daemon->ended))
-        uv_close((uv_handle_t *)&daemon->ended, NULL);
-}
-
-static void on_child_ended(uv_signal_t *handle, int number)
+static void on_hang_up(uv_signal_t *signal, int number)
 {
     (void)number;
-    reap(handle->data);
-    end_if_done(handle->data);
+    systemd_notify_reloading();
+    reload(signal->data);
+    systemd_notify("READY=1");
 }
 
-static void name_caller(struct child *child, const struct sockaddr *address,
-                        socklen_t length)
+/* ---- the end ---- */
+
+static void on_hurry(void *owner)
 {
-    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+    struct daemon *daemon = owner;
 
-    getnameinfo(address, length, host, sizeof host, port, sizeof port,
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(child->address, sizeof child->address,
-             strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    children_kill(daemon->children);
 }
 
-static void start_child(struct daemon *daemon, int socket,
-                        const struct sockaddr *address, socklen_t length)
+static void on_ended(void *owner)
 {
-    struct child *child = memory_new(sizeof *child);
+    struct daemon *daemon = owner;
 
-    name_caller(child, address, length);
-    child->pid = child_fork(&daemon->context, &(struct caller){
-        .socket = socket, .address = child->address });
-    if (child->pid < 0) {
-        log_warning("cannot_fork", "from", child->address, "reason",
-                    strerror(errno), NULL);
-        close(socket);
-        free(child);
-        return;
-    }
-    close(socket);
-    TAILQ_INSERT_TAIL(&daemon->children, child, link);
-    daemon->count++;
+    service_end(&daemon->service);
 }
 
-static void on_pause_over(uv_timer_t *pause)
-{
-    accept_or_wait(pause->data);
-}
-
-/* A caller that is not accepted stays there, and would wake us for ever. */
-static void accept_failed(struct daemon *daemon)
-{
-    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
-        return;
-    log_warn("cannot accept: %s", strerror(errno));
-    uv_poll_stop(&daemon->accept);
-    uv_timer_start(&daemon->pause, on_pause_over, ACCEPT_PAUSE, 0);
-}
-
-/* Answers go out at once; a caller whose machine died is noticed. */
-static void set_options(int socket)
-{
-    int yes = 1, idle = KEEPALIVE;
-
-    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
-    setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-}
-
-static void on_connection(uv_poll_t *poll, int status, int events)
-{
-    struct daemon *daemon = poll->data;
-    struct sockaddr_storage address;
-    socklen_t length = sizeof address;
-    int socket;
-
-    (void)status;
-    (void)events;
-    socket = accept4(daemon->socket, (struct sockaddr *)&address, &length,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (socket < 0) {
-        accept_failed(daemon);
-        return;
-    }
-    set_options(socket);
-    start_child(daemon, socket, (struct sockaddr *)&address, length);
-    accept_or_wait(daemon);
-}
-
-/* ---- starting ---- */
-
-struct loading {
-    struct daemon *daemon;
-    struct harp_error *error;
-    size_t count;
-    bool failed;
-};
-
-static void load_procedures(struct config *config, const char *key,
-                            void *context)
-{
-    struct loading *loading = context;
-    const char *path = config_value(config);
-
-    if (key || !path)
-        config_complain(config, "procedures", "must be a list of files");
-    else if (!loading->failed)
-        loading->failed = procedures_load(loading->daemon->context.procedures,
-                                          path, loading->error) != 0;
-    loading->count++;
-}
-
-static int read_settings(struct daemon *daemon, struct config *config,
-                         struct harp_error *error)
-{
-    struct loading loading = { daemon, error, 0, false };
-    const char *address = config_string(config, "listen", "127.0.0.1:4306");
-    double most = config_number(config, "max_children", 100);
-
-    daemon->certificate = memory_string(
-        config_string(config, "certificate", "/etc/harp/daemon.crt"));
-    daemon->key = memory_string(
-        config_string(config, "key", "/etc/harp/daemon.key"));
-    daemon->lifeline = config_boolean(config, "lifeline", false);
-    if (!(most >= 1 && most <= 1e6))
-        config_complain(config, "max_children", "must be at least 1");
-    else
-        daemon->most = (size_t)most;
-    config_users(config, daemon->context.users);
-    log_settings_read(config);
-    config_each(config, "procedures", load_procedures, &loading);
-    if (loading.failed || config_finish(config, error) != 0)
-        return -1;
-    if (users_count(daemon->context.users) == 0)
-        return error_set(error, USAGE_ERROR, "configuration", "nobody could "
-                         "call: set users or password_file");
-    if (loading.count == 0)
-        return error_set(error, USAGE_ERROR, "configuration", "there is "
-                         "nothing to call: set procedures to a list of files");
-    return endpoint_parse(&daemon->listen, address, PORT, error);
-}
-
-static int read_config(struct daemon *daemon, const char *path,
-                       struct harp_error *error)
-{
-    struct config *config = config_load(path, error);
-    int status = config ? read_settings(daemon, config, error) : -1;
-
-    config_free(config);
-    return status;
-}
-
-static int open_tls(struct daemon *daemon, struct harp_error *error)
-{
-    daemon->context.tls = tls_open(daemon->certificate, daemon->key, NULL,
-                                   error);
-    return daemon->context.tls ? 0 : -1;
-}
-
+/* A second signal does not wait for calls to end well. */
 static void stop(void *owner)
 {
     struct daemon *daemon = owner;
-    struct child *child;
 
     log_info("stopping");
-    uv_close((uv_handle_t *)&daemon->accept, NULL);
-    uv_close((uv_handle_t *)&daemon->pause, NULL);
-    close(daemon->socket);
-    daemon->socket = -1;
-    service_end(&daemon->service);
-    TAILQ_FOREACH(child, &daemon->children, link)
-        kill(child->pid, SIGTERM);
-    end_if_done(daemon);
+    systemd_notify("STOPPING=1");
+    listeners_close(daemon->settings.listeners);
+    knocks_close(daemon->knocks);
+    uv_close((uv_handle_t *)&daemon->hang_up, NULL);
+    daemon->service.stop = on_hurry;
+    children_stop(daemon->children);
 }
 
-static void start_loop(struct daemon *daemon)
+/* ---- the whole ---- */
+
+static void start(struct daemon *daemon)
 {
+    static const struct listeners_user accepting = { on_accepted,
+                                                     on_exhausted };
+    static const struct knocks_user knocking = { take, on_waiting };
+    static const struct children_user serving = { on_room, on_ended };
+
     uv_loop_init(&daemon->loop);
-    uv_poll_init(&daemon->loop, &daemon->accept, daemon->socket);
-    uv_timer_init(&daemon->loop, &daemon->pause);
-    daemon->accept.data = daemon->pause.data = daemon;
-    uv_signal_init(&daemon->loop, &daemon->ended);
-    daemon->ended.data = daemon;
-    uv_signal_start(&daemon->ended, on_child_ended, SIGCHLD);
-    service_start(&daemon->service, &daemon->loop, daemon->lifeline, stop,
-                  daemon);
-    accept_or_wait(daemon);
+    daemon->origins = origins_new();
+    daemon->knocks = knocks_new(&daemon->loop, daemon->origins,
+                                &daemon->settings, &knocking, daemon);
+    daemon->children = children_new(&daemon->loop, &daemon->settings,
+                                    &serving, daemon);
+    uv_signal_init(&daemon->loop, &daemon->hang_up);
+    daemon->hang_up.data = daemon;
+    uv_signal_start(&daemon->hang_up, on_hang_up, SIGHUP);
+    service_start(&daemon->service, &daemon->loop, daemon->settings.lifeline,
+                  stop, daemon);
+    listeners_start(daemon->settings.listeners, &daemon->loop, &accepting,
+                    daemon);
 }
 
 struct daemon *daemon_new(const char *config, struct harp_error *error)
 {
     struct daemon *daemon = memory_new(sizeof *daemon);
 
-    TAILQ_INIT(&daemon->children);
-    daemon->socket = -1;
-    daemon->context.request_timeout = 10;
-    daemon->context.grace = 2;
-    daemon->context.users = users_new();
-    daemon->context.procedures = procedures_new();
-    if (read_config(daemon, config, error) == 0
-        && users_prepare(error) == 0 && open_tls(daemon, error) == 0)
-        daemon->socket = listen_open(&daemon->listen, LISTEN_MODE,
-                                     &daemon->name, error);
-    if (daemon->socket >= 0)
+    daemon->config = memory_string(config);
+    if (daemon_settings_read(&daemon->settings, config, error) == 0
+        && listeners_open(daemon->settings.listeners, error) == 0)
         return daemon;
     daemon_free(daemon);
     return NULL;
@@ -330,22 +175,29 @@ struct daemon *daemon_new(const char *config, struct harp_error *error)
 
 void daemon_run(struct daemon *daemon)
 {
-    start_loop(daemon);
-    service_announce(daemon->name);
+    rehearsal_hold(daemon->settings.context.tls);
+    log_set(daemon->settings.log);
+    start(daemon);
+    systemd_notify("READY=1\nSTATUS=Takes calls");
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
 }
 
 void daemon_free(struct daemon *daemon)
 {
-    if (daemon->socket >= 0)
-        close(daemon->socket);
-    tls_close(daemon->context.tls);
-    users_free(daemon->context.users);
-    procedures_free(daemon->context.procedures);
-    endpoint_free(&daemon->listen);
-    free(daemon->certificate);
-    free(daemon->key);
-    free(daemon->name);
+    children_free(daemon->children);
+    knocks_free(daemon->knocks);
+    origins_free(daemon->origins);
+    daemon_settings_free(&daemon->settings);
+    free(daemon->config);
     free(daemon);
+}
+
+int daemon_test(const char *config, struct harp_error *error)
+{
+    struct daemon_settings settings = { 0 };
+    int status = daemon_settings_read(&settings, config, error);
+
+    daemon_settings_free(&settings);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* The daemon: a listener whose every call is a process of its own. */
+/* The daemon: callers knock, and each of their calls is a process of its own. */
 #ifndef HARP_DAEMON_DAEMON_H
 #define HARP_DAEMON_DAEMON_H
 
@@ -8,9 +8,15 @@ struct harp_error;
 /* Reads the configuration, loads the procedures and listens. */
 struct daemon *daemon_new(const char *config, struct harp_error *error);
 
-/* Serves until it is told to stop; returns when every child is gone. */
+/*
+ * Serves until it is told to stop; returns when every child is gone. SIGHUP
+ * has it read the configuration, and all that belongs to it, again.
+ */
 void daemon_run(struct daemon *daemon);
 
 void daemon_free(struct daemon *daemon);
+
+/* Would it start with this configuration? Nothing is listened on. */
+int daemon_test(const char *config, struct harp_error *error);
 
 #endif

@@ -72,6 +72,8 @@ static int64_t reload(void *owner, struct harp_error *error)
     if (status == 0)
         status = settings_renew(&dispatcher->parts, &fresh,
                                 dispatcher->file.database, &same, error);
+    if (status == 0)
+        log_set(fresh.log);
     settings_free(&fresh);
     limit_running(&dispatcher->parts);
     systemd_notify("READY=1");
@@ -174,6 +176,8 @@ static int read_settings(struct dispatcher *dispatcher,
     struct parts *parts = &dispatcher->parts;
     int status = settings_read(file, dispatcher->config, error);
 
+    if (status == 0)
+        log_set(file->log);
     parts->settings = file->settings;
     parts->hosts = file->hosts;
     parts->doors = file->doors;

@@ -36,41 +36,32 @@ static int check(const struct door *door, struct harp_error *error)
     if (!door->users && !door->client_ca)
         return refuse(error, "%s is beyond loopback, and anybody could call: "
                       "set users, password_file or client_ca, or open = true "
-                      "if that is meant", door->address);
+                      "if that is meant", door->place.address);
     if (door->users && !door->certificate)
         return refuse(error, "%s is beyond loopback, and passwords would go "
                       "to it in the clear: set tls = true, or open = true if "
-                      "that is meant", door->address);
+                      "that is meant", door->place.address);
     return 0;
 }
 
 /* ---- settings ---- */
 
-static struct door *door_new(struct doors *doors, const char *address)
+static struct door *door_new(struct doors *doors)
 {
     struct door *door = memory_new(sizeof *door);
 
     door->mode = LISTEN_MODE;
-    door->address = memory_string(address);
     TAILQ_INSERT_TAIL(doors, door, link);
     return door;
 }
 
-static void read_address(struct config *config, struct door *door)
+static void read_address(struct config *config, struct door *door,
+                         const char *address)
 {
-    static const char systemd[] = "systemd";
-    const char *rest = door->address + strlen(systemd);
     struct harp_error error;
 
-    if (strncmp(door->address, systemd, strlen(systemd)) == 0
-        && (!*rest || (*rest == ':' && rest[1]
-                       && strspn(rest + 1, "0123456789") < strlen(rest + 1)))) {
-        door->systemd = true;
-        door->socket_name = *rest ? rest + 1 : NULL;
-    } else if (endpoint_parse(&door->endpoint, door->address, PORT, &error)
-               != 0) {
+    if (place_parse(&door->place, address, PORT, &error) != 0)
         config_complain(config, "listen", error.message);
-    }
 }
 
 /*
@@ -131,8 +122,8 @@ static void read_door(struct config *config, const char *key, void *context)
                         "addresses and of tables with an address");
         return;
     }
-    door = door_new(context, address);
-    read_address(config, door);
+    door = door_new(context);
+    read_address(config, door, address);
     read_mode(config, door);
     read_tls(config, door);
     read_users(config, door);
@@ -145,12 +136,12 @@ struct doors *doors_read(struct config *config)
 
     TAILQ_INIT(doors);
     if (config_is_string(config, "listen"))
-        read_address(config, door_new(doors, config_string(config, "listen",
-                                                           NULL)));
+        read_address(config, door_new(doors),
+                     config_string(config, "listen", NULL));
     else
         config_each(config, "listen", read_door, doors);
     if (TAILQ_EMPTY(doors))
-        read_address(config, door_new(doors, ADDRESS));
+        read_address(config, door_new(doors), ADDRESS);
     return doors;
 }
 
@@ -158,14 +149,15 @@ struct doors *doors_read(struct config *config)
 
 static int prepare(struct door *door, struct harp_error *error)
 {
-    door->local = !door->systemd && listen_is_local(&door->endpoint);
-    if (!door->systemd && check(door, error) != 0)
+    door->local = !door->place.systemd
+               && listen_is_local(&door->place.endpoint);
+    if (!door->place.systemd && check(door, error) != 0)
         return -1;
     if (door->users && users_prepare(error) != 0)
         return -1;
     if (door->certificate)
         door->tls = tls_open(door->certificate, door->key, door->client_ca,
-                             error);
+                             false, error);
     return door->certificate && !door->tls ? -1 : 0;
 }
 
@@ -179,16 +171,6 @@ int doors_prepare(struct doors *doors, struct harp_error *error)
     return 0;
 }
 
-static int take_socket(struct door *door, struct harp_error *error)
-{
-    int fd = systemd_take_socket(door->socket_name, error);
-
-    if (fd < 0 || listen_adopt(fd, &door->name, error) != 0)
-        return error_prefix(error, "listen: %s", door->address);
-    door->local = listen_fd_is_local(fd);
-    return check(door, error) == 0 ? fd : error_prefix(error, "listen");
-}
-
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct door *door = listener->data;
@@ -199,13 +181,21 @@ static void on_connection(uv_stream_t *listener, int status)
         log_warn("cannot accept at %s: %s", door->name, uv_strerror(status));
 }
 
+/* Where that listens shows only now. */
+static int check_systemd(struct door *door, int fd, struct harp_error *error)
+{
+    if (!door->place.systemd)
+        return 0;
+    door->local = listen_fd_is_local(fd);
+    return check(door, error) == 0 ? 0 : error_prefix(error, "listen");
+}
+
 static int open_door(struct door *door, struct parts *parts,
                      struct harp_error *error)
 {
-    int fd = door->systemd ? take_socket(door, error)
-           : listen_open(&door->endpoint, door->mode, &door->name, error);
+    int fd = place_open(&door->place, door->mode, &door->name, error);
 
-    if (fd < 0)
+    if (fd < 0 || check_systemd(door, fd, error) != 0)
         return -1;
     door->parts = parts;
     if (strncmp(door->name, "unix:", 5) == 0) {
@@ -273,7 +263,7 @@ static struct door *find(struct doors *doors, const char *address)
     struct door *door;
 
     TAILQ_FOREACH(door, doors, link)
-        if (!door->successor && strcmp(door->address, address) == 0)
+        if (!door->successor && strcmp(door->place.address, address) == 0)
             return door;
     return NULL;
 }
@@ -309,7 +299,7 @@ static int find_successors(struct doors *doors, struct doors *others,
     TAILQ_FOREACH(door, doors, link)
         door->successor = NULL;
     TAILQ_FOREACH(other, others, link) {
-        door = find(doors, other->address);
+        door = find(doors, other->place.address);
         *same = *same && door;
         if (!door)
             continue;
@@ -361,8 +351,7 @@ static void free_door(struct door *door)
 {
     users_free(door->users);
     tls_close(door->tls);
-    endpoint_free(&door->endpoint);
-    free(door->address);
+    place_free(&door->place);
     free(door->certificate);
     free(door->key);
     free(door->client_ca);

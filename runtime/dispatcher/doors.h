@@ -17,7 +17,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "net/endpoint.h"
+#include "net/place.h"
 
 struct buffer;
 struct config;
@@ -31,11 +31,8 @@ struct door {
     TAILQ_ENTRY(door) turn;     /* among those that wait */
     bool waits;                 /* one too many stands before it */
     struct parts *parts;
-    char *address;              /* as it is configured */
     struct door *successor;     /* while it is renewed */
-    struct endpoint endpoint;   /* where, unless… */
-    bool systemd;               /* …it comes from there, with… */
-    const char *socket_name;    /* …this name, or NULL: part of `address` */
+    struct place place;
     mode_t mode;
     bool open;
     struct users *users;        /* NULL when nobody has to say who they are */

@@ -60,7 +60,7 @@ static int read_file(struct settings_file *file, struct config *config,
     read_control(&file->control, config);
     read_settings(&file->settings, config);
     file->hosts = hosts_read(config);
-    log_settings_read(config);
+    file->log = log_settings_read(config);
     if (config_finish(config, error) != 0)
         return -1;
     return doors_prepare(file->doors, error);

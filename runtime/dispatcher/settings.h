@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "dispatcher/limits.h"
 #include "dispatcher/retention.h"
 #include "net/endpoint.h"
@@ -36,11 +37,12 @@ struct settings_file {
     struct endpoint control;    /* its path is NULL when there is none */
     bool lifeline;
     double grace;               /* seconds for what runs at the end */
+    struct log_form log;
 };
 
 /*
  * Fills a zeroed file, which is to be freed also after a -1; a UsageError
- * says what is wrong. What the log is like is set at once.
+ * says what is wrong.
  */
 int settings_read(struct settings_file *file, const char *path,
                   struct harp_error *error);

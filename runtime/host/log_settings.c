@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "host/config.h"
 
 static enum log_level read_level(struct config *config)
@@ -18,13 +17,16 @@ static enum log_level read_level(struct config *config)
     return LOG_LEVEL_INFO;
 }
 
-void log_settings_read(struct config *config)
+struct log_form log_settings_read(struct config *config)
 {
-    const char *form = config_string(config, "log", "text");
-    bool time = config_boolean(config, "log_time", false);
-    bool json = strcmp(form, "json") == 0;
+    const char *name = config_string(config, "log", "text");
+    struct log_form form = {
+        .json = strcmp(name, "json") == 0,
+        .least = read_level(config),
+        .time = config_boolean(config, "log_time", false),
+    };
 
-    if (!json && strcmp(form, "text") != 0)
+    if (!form.json && strcmp(name, "text") != 0)
         config_complain(config, "log", "must be \"text\" or \"json\"");
-    log_set(json, read_level(config), time);
+    return form;
 }

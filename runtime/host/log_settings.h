@@ -2,9 +2,11 @@
 #ifndef HARP_HOST_LOG_SETTINGS_H
 #define HARP_HOST_LOG_SETTINGS_H
 
+#include "base/log.h"
+
 struct config;
 
-/* Sets up base/log.h; complaints go to the configuration. */
-void log_settings_read(struct config *config);
+/* For log_set; complaints go to the configuration. */
+struct log_form log_settings_read(struct config *config);
 
 #endif

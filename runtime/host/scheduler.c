@@ -174,19 +174,19 @@ static void run_ready(lua_State *L, struct scheduler *scheduler)
     }
 }
 
+/* The tasks last: when they have nothing more to wait for, nobody waits. */
 bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
                     bool run_tasks)
 {
     uv_loop_t *loop = scheduler_loop(scheduler);
-    bool busy;
+    bool busy = run_tasks && !TAILQ_EMPTY(&scheduler->ready);
 
-    if (run_tasks)
-        run_ready(L, scheduler);
-    busy = run_tasks && !TAILQ_EMPTY(&scheduler->ready);
     if (!busy && !uv_loop_alive(loop))
         return false;
     if (!scheduler->interrupted)
         uv_run(loop, busy ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    if (run_tasks)
+        run_ready(L, scheduler);
     return true;
 }
 

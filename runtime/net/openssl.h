@@ -17,16 +17,17 @@
 
 #define OPENSSL_FUNCTIONS(each) \
     each(ASN1_INTEGER_set_uint64) each(BIO_ctrl_pending) each(BIO_new) \
-    each(BIO_read) each(BIO_s_mem) each(BIO_write) each(CRYPTO_free) \
-    each(CRYPTO_memcmp) each(ERR_clear_error) each(ERR_get_error) \
-    each(ERR_peek_error) each(ERR_reason_error_string) each(EVP_Digest) \
-    each(EVP_EncodeBlock) each(EVP_PKEY_Q_keygen) each(EVP_PKEY_free) \
-    each(EVP_sha256) each(PEM_read_X509) each(PEM_write_PrivateKey) \
-    each(PEM_write_X509) each(RAND_bytes) each(SHA256) each(SSL_CTX_ctrl) \
+    each(BIO_read) each(BIO_s_mem) each(BIO_up_ref) each(BIO_write) \
+    each(CRYPTO_free) each(CRYPTO_memcmp) each(ERR_clear_error) \
+    each(ERR_get_error) each(ERR_peek_error) each(ERR_reason_error_string) \
+    each(EVP_Digest) each(EVP_EncodeBlock) each(EVP_PKEY_Q_keygen) \
+    each(EVP_PKEY_free) each(EVP_sha256) each(PEM_read_X509) \
+    each(PEM_write_PrivateKey) each(PEM_write_X509) each(RAND_bytes) each(SHA256) each(SSL_CTX_ctrl) \
     each(SSL_CTX_free) each(SSL_CTX_get_ex_data) \
     each(SSL_CTX_load_verify_locations) each(SSL_CTX_new) \
     each(SSL_CTX_sess_set_new_cb) each(SSL_CTX_set_cert_verify_callback) \
-    each(SSL_CTX_set_client_CA_list) each(SSL_CTX_set_ex_data) \
+    each(SSL_CTX_set_cipher_list) each(SSL_CTX_set_client_CA_list) \
+    each(SSL_CTX_set_ex_data) \
     each(SSL_CTX_set_info_callback) each(SSL_CTX_set_num_tickets) \
     each(SSL_CTX_set_options) each(SSL_CTX_set_verify) \
     each(SSL_CTX_use_PrivateKey_file) \
@@ -36,8 +37,9 @@
     each(SSL_get_error) each(SSL_get_rbio) each(SSL_get_wbio) \
     each(SSL_is_init_finished) each(SSL_load_client_CA_file) each(SSL_new) \
     each(SSL_read) each(SSL_session_reused) each(SSL_set_accept_state) \
-    each(SSL_set_bio) each(SSL_set_fd) each(SSL_set_session) \
-    each(SSL_shutdown) each(SSL_write) each(TLS_server_method) \
+    each(SSL_set_bio) each(SSL_set_connect_state) each(SSL_set_fd) \
+    each(SSL_set_session) each(SSL_shutdown) each(SSL_write) \
+    each(TLS_client_method) each(TLS_server_method) \
     each(X509V3_EXT_conf_nid) each(X509V3_set_ctx) each(X509_EXTENSION_free) \
     each(X509_NAME_add_entry_by_txt) each(X509_STORE_CTX_get0_cert) \
     each(X509_STORE_CTX_set_error) each(X509_add_ext) each(X509_digest) \
@@ -59,6 +61,7 @@ int openssl_load(struct harp_error *error);
 #define BIO_new openssl_functions.BIO_new
 #define BIO_read openssl_functions.BIO_read
 #define BIO_s_mem openssl_functions.BIO_s_mem
+#define BIO_up_ref openssl_functions.BIO_up_ref
 #define BIO_write openssl_functions.BIO_write
 #define CRYPTO_free openssl_functions.CRYPTO_free
 #define CRYPTO_memcmp openssl_functions.CRYPTO_memcmp
@@ -85,6 +88,7 @@ int openssl_load(struct harp_error *error);
 #define SSL_CTX_sess_set_new_cb openssl_functions.SSL_CTX_sess_set_new_cb
 #define SSL_CTX_set_cert_verify_callback \
     openssl_functions.SSL_CTX_set_cert_verify_callback
+#define SSL_CTX_set_cipher_list openssl_functions.SSL_CTX_set_cipher_list
 #define SSL_CTX_set_client_CA_list openssl_functions.SSL_CTX_set_client_CA_list
 #define SSL_CTX_set_ex_data openssl_functions.SSL_CTX_set_ex_data
 #define SSL_CTX_set_info_callback openssl_functions.SSL_CTX_set_info_callback
@@ -112,10 +116,12 @@ int openssl_load(struct harp_error *error);
 #define SSL_session_reused openssl_functions.SSL_session_reused
 #define SSL_set_accept_state openssl_functions.SSL_set_accept_state
 #define SSL_set_bio openssl_functions.SSL_set_bio
+#define SSL_set_connect_state openssl_functions.SSL_set_connect_state
 #define SSL_set_fd openssl_functions.SSL_set_fd
 #define SSL_set_session openssl_functions.SSL_set_session
 #define SSL_shutdown openssl_functions.SSL_shutdown
 #define SSL_write openssl_functions.SSL_write
+#define TLS_client_method openssl_functions.TLS_client_method
 #define TLS_server_method openssl_functions.TLS_server_method
 #define X509V3_EXT_conf_nid openssl_functions.X509V3_EXT_conf_nid
 #define X509V3_set_ctx openssl_functions.X509V3_set_ctx

@@ -63,21 +63,32 @@ static void set_resumption(SSL_CTX *context, bool wanted)
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 }
 
-static SSL_CTX *new_context(void)
+/* What old peers have, CBC and SHA-1, is below the level that is usual. */
+static void set_versions(SSL_CTX *context, bool legacy)
+{
+    SSL_CTX_set_min_proto_version(context, legacy ? TLS1_VERSION
+                                                  : TLS1_2_VERSION);
+    if (legacy)
+        SSL_CTX_set_cipher_list(context, "DEFAULT:@SECLEVEL=0");
+}
+
+static SSL_CTX *new_context(bool legacy)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    set_versions(context, legacy);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE
                      | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                      | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);     /* not the head of a record alone */
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION
                         | SSL_OP_CIPHER_SERVER_PREFERENCE);
     return context;
 }
 
 SSL_CTX *tls_open(const char *certificate, const char *key,
-                  const char *client_ca, struct harp_error *error)
+                  const char *client_ca, bool legacy,
+                  struct harp_error *error)
 {
     SSL_CTX *context;
     const char *file;
@@ -85,7 +96,7 @@ SSL_CTX *tls_open(const char *certificate, const char *key,
     if (openssl_load(error) != 0)
         return NULL;
     ERR_clear_error();
-    context = new_context();
+    context = new_context(legacy);
     set_resumption(context, client_ca == NULL);
     file = use(context, certificate, key, client_ca);
     if (!file)

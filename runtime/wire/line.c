@@ -49,7 +49,7 @@ bool line_ready(struct line_reader *reader)
     return line_end(reader) != NULL;
 }
 
-bool line_take(struct line_reader *reader, struct text *line)
+bool line_take_whole(struct line_reader *reader, struct text *line)
 {
     const char *end = line_end(reader), *start;
 
@@ -57,11 +57,22 @@ bool line_take(struct line_reader *reader, struct text *line)
         return false;
     start = reader->buffer.data + reader->start;
     reader->start = reader->scanned = (size_t)(end - reader->buffer.data) + 1;
-    while (start < end && is_space(*start))
-        start++;
-    while (start < end && is_space(end[-1]))
+    if (start < end && end[-1] == '\r')
         end--;
     *line = (struct text){ start, (size_t)(end - start) };
+    return true;
+}
+
+bool line_take(struct line_reader *reader, struct text *line)
+{
+    if (!line_take_whole(reader, line))
+        return false;
+    while (line->length && is_space(*line->data)) {
+        line->data++;
+        line->length--;
+    }
+    while (line->length && is_space(line->data[line->length - 1]))
+        line->length--;
     return true;
 }
 

@@ -21,6 +21,9 @@ void line_filled(struct line_reader *reader, size_t size);
 /* Takes a line, valid until the next call of line_space or line_free. */
 bool line_take(struct line_reader *reader, struct text *line);
 
+/* The same with the spaces around it, all but its end. */
+bool line_take_whole(struct line_reader *reader, struct text *line);
+
 bool line_ready(struct line_reader *reader);        /* would line_take take? */
 size_t line_pending(const struct line_reader *reader);  /* bytes not taken */
 void line_free(struct line_reader *reader);

@@ -29,6 +29,12 @@ return {
   any = tasks.any,
   timeout = tasks.timeout,
 
+  -- commands of this machine
+  exec = require "harp.exec",
+
+  -- inside a procedure
+  call_info = require("harp.call").info,
+
   -- peers
   caller = require "harp.caller",
   server = require "harp.server",

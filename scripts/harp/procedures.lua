@@ -5,61 +5,122 @@
 --       for i = 1, n do coroutine.yield(i) end
 --       return { msg = "end" }
 --     end)
+--     command("disk_usage", { timeout = 10 }, { "df", "-P", arg "path" })
+--
+-- scripts/procedures/README.md says all of it to those who write such files.
 
 local core = require "harp.core"
-local daemon = require "harp.daemon"
+local calls = require "harp.call"
+local command = require "harp.command"
+local introspection = require "harp.introspection"
+local apply_options = require "harp.procedure_options"
+local redacted = require "harp.redaction"
+local running = require "harp.running"
 
-local registry = {}             -- name → {fn, stream, parameters, vararg, source}
+-- name → {name, fn, stream, parameters, vararg, refusal, source}, and what
+-- harp.procedure_options fills in: {terms, doc, users, secret}
+local registry = {}
 
-local OPTIONS = {
-  doc = "string", user = "string", group = "string", timeout = "number", limits = "table", env = "table",
-  lock = "string",
-}
+-- ---- registration ----
 
-local function check_options(name, options)
-  for option, v in pairs(options) do
-    if not OPTIONS[option] then
-      error(("procedure %q has no option %q"):format(name, tostring(option)), 4)
-    elseif type(v) ~= OPTIONS[option] then
-      error(("procedure %q: %s must be a %s"):format(name, option, OPTIONS[option]), 4)
-    end
+-- Where a file registers something, as "file:line", and the comment above.
+-- The file called what called what called this.
+local function place()
+  local info = debug.getinfo(4, "Sl")
+  local path, line = info.source:match "^@(.+)", info.currentline
+  local comment = path and introspection.comment_above(path, line)
+  return ("%s:%d"):format(path or info.short_src, line), comment and running.readable(comment)
+end
+
+local function check_name(name)
+  if name == "" or name:find("\0", 1, true) or not utf8.len(name) then
+    error("no caller could say this name", 0)
+  elseif name:find "^harp%." then
+    error('names that begin with "harp." are harp\'s own', 0)
+  elseif registry[name] then
+    error("it was registered before, in " .. registry[name].source, 0)
   end
 end
 
-local function register(name, options, fn, streams, source)
-  if fn == nil then options, fn = {}, options end
-  if type(name) ~= "string" or type(options) ~= "table" or type(fn) ~= "function" then
-    error("a procedure is registered by its name, options if any, and a function", 3)
-  end
-  check_options(name, options)
-  if registry[name] then
-    error(("procedure %q of %s was registered before, in %s"):format(name, source, registry[name].source), 3)
-  end
-  local info = debug.getinfo(fn, "u")
-  local parameters = {}
+-- What there is to register, and how it becomes a procedure: `make(target,
+-- options)` → fn, parameters, whether it takes any number more, the options
+-- that are every procedure's, and what refuses arguments, if anything does.
+-- Raises a string.
+
+local FUNCTION = { type = "function", said = "a function" }
+
+function FUNCTION.make(fn, options)
+  local info, parameters = debug.getinfo(fn, "u"), {}
   for i = 1, info.nparams do parameters[i] = debug.getlocal(fn, i) end
-  registry[name] = {
-    fn = fn, stream = streams, parameters = parameters, vararg = info.isvararg, source = source,
-    options = options,
-  }
+  return fn, parameters, info.isvararg, options
 end
+
+local COMMAND = { type = "table", said = "a list of words" }
+
+function COMMAND.make(argv, options)
+  local fn, parameters, others, refusal = command.make(argv, options)
+  return fn, parameters, false, others, refusal
+end
+
+-- Raises a string that names the place, the procedure and what is wrong.
+local function register(kind, streams, name, options, target)
+  local source, comment = place()
+  if target == nil then options, target = {}, options end
+  if type(name) ~= "string" or type(options) ~= "table" or type(target) ~= kind.type then
+    error(("%s: a procedure is registered by its name, options if any, and %s"):format(source, kind.said), 0)
+  end
+  local procedure = { name = name, stream = streams, source = source, doc = comment }
+  local ok, reason = pcall(function()
+    local others
+    check_name(name)
+    procedure.fn, procedure.parameters, procedure.vararg, others, procedure.refusal = kind.make(target, options)
+    apply_options(procedure, others)
+  end)
+  if not ok then error(("%s: procedure %q: %s"):format(source, name, reason), 0) end
+  registry[name] = procedure
+end
+
+-- ---- files ----
 
 -- Ending the process would leave the caller without an answer.
 local files_os = setmetatable({
   exit = function() error("a procedure cannot end its process: return, or raise an error", 2) end,
 }, { __index = os })
 
+-- What a file sees besides Lua's own.
+local OFFERED = {
+  os = files_os,
+  arg = command.arg,
+  procedure = function(...) register(FUNCTION, false, ...) end,
+  stream = function(...) register(FUNCTION, true, ...) end,
+  command = function(...) register(COMMAND, true, ...) end,
+}
+
 --- Runs a file of procedures; its globals are its own. Raises what is wrong.
 local function load_file(path)
-  local environment = setmetatable({
-    os = files_os,
-    procedure = function(name, options, fn) register(name, options, fn, false, path) end,
-    stream = function(name, options, fn) register(name, options, fn, true, path) end,
-  }, { __index = _G })
+  local environment = setmetatable({}, { __index = _G })
+  for name, v in pairs(OFFERED) do environment[name] = v end
   local chunk, reason = loadfile(path, "t", environment)
   if not chunk then error(reason, 0) end
   chunk()
 end
+
+-- ---- calls ----
+
+local function may_call(user, procedure)
+  return not procedure.users or procedure.users[user] or false
+end
+
+-- What daemons offer themselves; told by no list.
+local BUILT_IN = {
+  ["harp.procedures"] = {
+    stream = false, parameters = {}, vararg = false, terms = {},
+    fn = function()
+      local user = calls.info().user
+      return introspection.list(registry, function(procedure) return may_call(user, procedure) end)
+    end,
+  },
+}
 
 local function signature(name, procedure)
   local list = table.move(procedure.parameters, 1, #procedure.parameters, 1, {})
@@ -67,8 +128,8 @@ local function signature(name, procedure)
   return ("%s(%s)"):format(name, table.concat(list, ", "))
 end
 
--- Arguments in the order of the parameters; nil and a message if they do not
--- fit. The missing are nil, as in any call of Lua.
+-- Arguments in the order of the parameters, and how many; nil and a message
+-- if they do not fit. The missing are nil, as in any call of Lua.
 local function match(name, procedure, arguments)
   local count = #procedure.parameters
   if core.is_array(arguments) then
@@ -90,101 +151,46 @@ local function match(name, procedure, arguments)
   return list, count
 end
 
--- What a raised value becomes: {type, message, data} with the traceback.
-local function exception(raised, thread)
-  local traceback = debug.traceback(thread)
-  if type(raised) ~= "table" then
-    return { type = "LuaError", message = tostring(raised), data = { traceback = traceback } }
-  end
-  local data = raised.data
-  if data == nil then
-    data = { traceback = traceback }
-  elseif type(data) == "table" and not core.is_array(data) and data.traceback == nil then
-    local copy = { traceback = traceback }
-    for k, v in pairs(data) do copy[k] = v end
-    data = copy
-  end
-  return {
-    type = type(raised.type) == "string" and raised.type or "LuaError",
-    message = type(raised.message) == "string" and raised.message or tostring(raised),
-    data = data,
-  }
-end
-
--- Text that JSON can carry, whatever bytes a procedure raised.
-local function readable(text)
-  return utf8.len(text) and text or (text:gsub("[\128-\255]", "?"))
-end
-
--- Sends a value as `kind`; false, after an error in its place, when JSON
--- cannot carry it.
-local function send_value(send, kind, v)
-  if v == nil then v = core.null end
-  local ok, text = pcall(core.encode, v)
-  if ok then
-    send(kind, text)
-  else
-    send("error", "invalid_message", readable(text.message or tostring(text)))
-  end
-  return ok
-end
-
-local function send_exception(send, raised, thread)
-  local shown = exception(raised, thread)
-  shown.type, shown.message = readable(shown.type), readable(shown.message)
-  if not pcall(core.encode, shown.data) then
-    shown.data = { traceback = readable(debug.traceback(thread)) }
-  end
-  send_value(send, "exception", shown)
-end
-
--- Resumes the procedure until it ends; each value that it yields is a packet.
-local function run(procedure, arguments, count, send)
-  local thread = coroutine.create(procedure.fn)
-  local results = table.pack(coroutine.resume(thread, table.unpack(arguments, 1, count)))
-  while results[1] and coroutine.status(thread) ~= "dead" do
-    if not procedure.stream then
-      return send("error", "invalid_message", "the procedure yielded, but is not registered as a stream")
-    elseif results.n > 2 then
-      return send("error", "invalid_message", ("a packet is one value, not %d"):format(results.n - 1))
-    elseif not send_value(send, "packet", results[2]) then
-      return
-    end
-    results = table.pack(coroutine.resume(thread))
-  end
-  if not results[1] then
-    send_exception(send, results[2], thread)
-    coroutine.close(thread)
-  else
-    send_value(send, "result", results[2])
-  end
-end
-
-local function terms(options)
-  local made = { timeout = options.timeout, env = options.env, lock = options.lock }
-  for name, limit in pairs(options.limits or {}) do made[name] = limit end
-  if options.user then made.user, made.uid, made.gid = daemon.account(options.user) end
-  if options.group then
-    made.gid = daemon.group(options.group)
-    made.groups = { made.gid }
-  end
-  return made
-end
-
---- Answers one call: `send(kind, ...)` takes ("accepted", streams),
--- ("packet" | "result" | "exception", json) and ("error", type, message).
-local function call(name, arguments, _, send, begin)
-  local procedure = registry[name]
+-- The procedure that a user calls; or nil, a type of error and a message.
+local function find(name, user)
+  local procedure = registry[name] or BUILT_IN[name]
   if not procedure then
-    return send("error", "no_such_procedure", ("there is no procedure %q"):format(name))
+    return nil, "no_such_procedure", ("there is no procedure %q"):format(name)
+  elseif not may_call(user, procedure) then
+    return nil, "auth_error", ("user %q may not call %q"):format(user, name)
   end
-  local ok, decoded = pcall(core.decode, arguments)
-  if not ok then return send("error", "invalid_argument_list", decoded.message) end
+  return procedure
+end
+
+-- What JSON text has as arguments: decoded, as a list, and how many; or nil
+-- and why the procedure does not take them.
+local function read_arguments(name, procedure, text)
+  local ok, decoded = pcall(core.decode, text)
+  if not ok then return nil, decoded.message end
   local list, count = match(name, procedure, decoded)
-  if not list then return send("error", "invalid_argument_list", count) end
-  begin(terms(procedure.options))
+  if not list then return nil, count end
+  local refused = procedure.refusal and procedure.refusal(table.unpack(list, 1, count))
+  if refused then return nil, refused end
+  return decoded, list, count
+end
+
+--- Answers one call. `arguments` is JSON text; `info` says who calls: {user=,
+-- address=}; `begin(terms)` makes the process what the procedure asks for:
+-- true, or nil, a type of error and a message, and then nothing may run.
+-- `send` is that of harp.running, and takes ("accepted", streams) too.
+local function call(name, arguments, info, send, begin)
+  local procedure, kind, message = find(name, info.user)
+  if not procedure then return send("error", kind, message) end
+  local decoded, list, count = read_arguments(name, procedure, arguments)
+  if not decoded then return send("error", "invalid_argument_list", list) end
+  local terms = procedure.terms           -- of this process, which serves one call
+  local ready
+  terms.log = redacted(decoded, procedure.parameters, procedure.secret)
+  ready, kind, message = begin(terms)
+  if not ready then return send("error", kind, message) end
+  calls.begin{ user = info.user, address = info.address, procedure = name }
   send("accepted", procedure.stream)
-  run(procedure, list, count, send)
+  running.run(procedure, list, count, send)
 end
 
 return { load_file = load_file, call = call }

@@ -70,15 +70,12 @@ end)
 
 -- Use of the file system that holds `path` (default "/"), in KiB.
 procedure("disk_usage", function(path)
-  path = path or "/"
-  -- A shell runs df: what comes from outside goes in as one quoted word.
-  local word = "'" .. path:gsub("'", "'\\''") .. "'"
-  local df = assert(io.popen("LC_ALL=C df -kP -- " .. word .. " 2>&1"))
-  local output = df:read "a"
-  if not df:close() then
-    error{ type = "disk_usage", message = output:match "[^\n]*" }
+  local df = harp.exec{ "df", "-kP", "--", path or "/", env = { LC_ALL = "C" } }
+  local lines, result = df:all(), df:result()
+  if result.status ~= 0 then
+    error{ type = "disk_usage", message = result.stderr:match "[^\n]*" }
   end
-  local device, size, used, free, percent = output:match "\n(%S+)%s+(%d+)%s+(%d+)%s+(%d+)%s+(%d+)%%"
+  local device, size, used, free, percent = lines[2]:match "^(%S+)%s+(%d+)%s+(%d+)%s+(%d+)%s+(%d+)%%"
   return {
     device = device, size = tonumber(size), used = tonumber(used), free = tonumber(free),
     used_percent = tonumber(percent),

@@ -1,6 +1,7 @@
 /*
- * What loopback and the disk themselves cost: the yardstick of bench.lua. A
- * child answers on the other side; both do nothing but move bytes.
+ * What loopback and the disk themselves cost: the yardstick of client.lua and
+ * dispatcher.lua. A child answers on the other side; both do nothing but move
+ * bytes.
  *
  *   bare connect  COUNT REQUEST REPLY   a connection for each exchange
  *   bare pingpong COUNT REQUEST REPLY   all over one connection

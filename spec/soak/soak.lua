@@ -1,11 +1,13 @@
 -- A day's work in miniature: thousands of jobs at once, then very many that
 -- are followed, cut and cancelled, and nothing that grows. Run by `make soak`:
 --
---     build/harp --local spec/soak/soak.lua [FLIGHT [CHURN]]
+--     build/harp --local --procedures spec/soak/procedures.lua \
+--         spec/soak/soak.lua [FLIGHT [CHURN]]
 --
 -- FLIGHT jobs wait at the same time (default 10000), CHURN come and go
 -- (default 100000). Ends with "N passed, M failed".
 
+local checks = require "spec.soak.checks"
 local harp = require "harp"
 local lfs = require "lfs"
 
@@ -14,12 +16,7 @@ local CHURN = math.tointeger(tonumber(arg[2] or 100000))
 local AT_ONCE = 40              -- of the churn
 
 local host = harp.caller().localhost
-local passed, failed = 0, 0
-
-local function check(good, what, ...)
-  print(("%-4s %s"):format(good and "ok" or "FAIL", what:format(...)))
-  if good then passed = passed + 1 else failed = failed + 1 end
-end
+local check, grows = checks.check, checks.grows
 
 -- ---- what a process holds ----
 
@@ -110,10 +107,6 @@ local function churn(from, to)
   harp.map(list, function(i) ways[i % #ways + 1](i) end, { concurrency = AT_ONCE })
 end
 
-local function grows(name, before, after, slack)
-  check(after <= before * (1 + slack), "%s: %.0f after a tenth, %.0f at the end", name, before, after)
-end
-
 local function many()
   local tenth = CHURN // 10
   churn(1, tenth)
@@ -129,5 +122,4 @@ end
 
 flight()
 many()
-print(("%d passed, %d failed"):format(passed, failed))
-os.exit(failed == 0, true)
+checks.finish()

@@ -22,7 +22,8 @@ end
 --- Makes a key and a certificate for it; returns { certificate =, key =, pin = },
 -- files in `directory`. options: names (default localhost and 127.0.0.1, as
 -- subjectAltName has them), issuer (what this returned; default itself),
--- authority (it may sign others), days (default 2; below 0 is in the past).
+-- authority (it may sign others), days (default 2; below 0 is in the past),
+-- algorithm (of the key, as `openssl req -newkey` has it; default P-256).
 function certificates.make(directory, options)
   options = options or {}
   count = count + 1
@@ -30,8 +31,8 @@ function certificates.make(directory, options)
   local issuer = options.issuer
   harness.write(base .. ".ext", ("subjectAltName=%s\nbasicConstraints=critical,CA:%s\n"):format(
     options.names or "DNS:localhost,IP:127.0.0.1,IP:::1", options.authority and "TRUE" or "FALSE"))
-  openssl("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=spec%d -keyout %s.key -out %s.csr",
-    count, base, base)
+  openssl("req -new -newkey %s -nodes -subj /CN=spec%d -keyout %s.key -out %s.csr",
+    options.algorithm or "ec -pkeyopt ec_paramgen_curve:P-256", count, base, base)
   openssl("x509 -req -in %s.csr -days %d -extfile %s.ext -out %s.pem %s", base, options.days or 2, base, base,
     issuer and ("-CA %s -CAkey %s -CAcreateserial"):format(issuer.certificate, issuer.key)
     or "-signkey " .. base .. ".key")

@@ -35,6 +35,15 @@ function harness.harp(arguments, input)
   return output, text, status
 end
 
+--- A command that sleeps long, and is no other's; and whether it runs.
+function harness.sleeper()
+  local seconds = math.random(1000000, 9999999)
+  return ("sleep %d"):format(seconds), function()
+    local _, status = harness.shell(("pgrep -f 'sleep [%d]%s'"):format(seconds // 1000000, tostring(seconds):sub(2)))
+    return status == 0
+  end
+end
+
 function harness.read(path)
   local file = assert(io.open(path))
   local text = file:read "a"
@@ -108,6 +117,10 @@ end
 local function start_harp(command, config, directory, before)
   return start(command, ("%s %s --config %s"):format(harness.program, command, config), directory, before)
 end
+
+--- Runs a command line as a server: its first line of output is "listening on
+-- ADDRESS", and it serves until it is stopped.
+function harness.serve(name, line) return start(name, line, harness.directory()) end
 
 -- A script of this folder as a server.
 local function start_script(name, directory, options, class)
@@ -213,7 +226,8 @@ stream("late", function(seconds) require "harp".sleep(seconds) coroutine.yield(1
 stream("quiet", function() coroutine.yield(1) end)
 ]]
 
---- options: procedures (Lua text), settings (more lines of configuration).
+--- options: procedures (Lua text), settings (more lines of configuration),
+-- before (shell commands for its process).
 function harness.daemon(options)
   options = options or {}
   local directory = harness.directory()
@@ -225,9 +239,10 @@ function harness.daemon(options)
     key = %q
     procedures = { %q }
     users = { tester = "secret" }
+    auth_delay = 0
     %s]]):format(certificate, key, procedures, options.settings or ""))
-  local daemon = start_harp("daemon", config, directory)
-  daemon.pin, daemon.certificate = pin, certificate
+  local daemon = start_harp("daemon", config, directory, options.before)
+  daemon.pin, daemon.certificate, daemon.key = pin, certificate, key
   return daemon
 end
 

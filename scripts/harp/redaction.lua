@@ -1,0 +1,51 @@
+--- Arguments as the log may have them: what looks like a secret by its name is
+-- blotted out, however deep it is.
+
+local core = require "harp.core"
+
+local BLOT = "***"
+
+-- A name that has one of these anywhere, in any case: rather the monkey is
+-- blotted out than a key shown.
+local WORDS = { "pass", "pwd", "secret", "token", "key", "cred", "auth", "cookie", "private" }
+
+local function looks_secret(name)
+  name = name:lower()
+  for _, word in ipairs(WORDS) do
+    if name:find(word, 1, true) then return true end
+  end
+  return false
+end
+
+local redact
+
+-- A copy of a table; name_of(key) is what a member's value goes by, or nil.
+local function copy(t, name_of, secret)
+  local result = {}
+  for key, v in pairs(t) do
+    local name = name_of(key)
+    local hidden = name and (secret[name] or looks_secret(name))
+    result[key] = hidden and BLOT or redact(v)
+  end
+  return core.is_array(t) and core.array(result) or result
+end
+
+local NONE = {}
+local function no_name() end
+local function itself(key) return key end
+
+function redact(v)
+  if type(v) ~= "table" then return v end
+  return copy(v, core.is_array(v) and no_name or itself, NONE)
+end
+
+--- A call's arguments as JSON, positional ones known by their parameter's
+-- name: `parameters` is the list, `secret` the set of those that are always
+-- hidden; "..." in it stands for all that have no parameter.
+return function(arguments, parameters, secret)
+  local name_of = itself
+  if core.is_array(arguments) then
+    name_of = function(i) return parameters[i] or "..." end
+  end
+  return core.encode(copy(arguments, name_of, secret or NONE))
+end
