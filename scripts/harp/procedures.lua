@@ -177,7 +177,8 @@ end
 --- Answers one call. `arguments` is JSON text; `info` says who calls, and
 -- whether the log wants the arguments: {user=, address=, logs_arguments=};
 -- `begin(terms)` makes the process what the procedure asks for: true, or nil,
--- a type of error and a message, and then nothing may run. `send` is that of harp.running, and takes ("accepted", streams) too.
+-- a type of error and a message, and then nothing may run. `send` is that of
+-- harp.running, and takes ("accepted", streams) too.
 local function call(name, arguments, info, send, begin)
   local procedure, kind, message = find(name, info.user)
   if not procedure then return send("error", kind, message) end
