@@ -97,7 +97,9 @@ describe("the process of a call", function()
   local is_root = harness.shell "id -u" == "0\n"
   local has_sanitizer = harness.shell("ldd " .. harness.program):find "asan" ~= nil
 
-  local function start() return harness.daemon{ procedures = PROCEDURES .. (is_root and AS_NOBODY or "") } end
+  local function start()
+    return harness.daemon{ procedures = PROCEDURES .. (is_root and AS_NOBODY or ""), settings = "grace = 0.5" }
+  end
 
   setup(function() daemon = start() end)
   teardown(harness.clean_up)
