@@ -583,6 +583,18 @@ describe("running a daemon:", function()
     assert.equal(0, select(3, run("--test --config " .. config)))
   end)
 
+  it("as root does not read a password file again that anybody may write", function()
+    if not as_root then return pending "only root is so careful" end
+    local file = harness.write(harness.directory() .. "/passwd", "")
+    local daemon = harness.daemon{ settings = ("password_file = %q"):format(file) }
+    os.execute("chmod o+w " .. file)
+    harness.write(file, "guest:" .. harness.shell "openssl passwd -6 -salt salt guest")
+    assert.equal("auth_error", call(daemon, "sum", "[2,3]", "guest", "guest").error.type)
+    logged(daemon, file .. ": anybody may write it")
+    logged(daemon, "the users stay as they were")
+    daemon:stop()
+  end)
+
   describe("the end", function()
     it("comes when calls have ended or, after their grace, been killed, with all that they started", function()
       local daemon = harness.daemon{ settings = "grace = 0.2" }
