@@ -45,6 +45,7 @@ procedure("tiny", { limits = { memory = 1 << 20 } }, about)
 
 procedure("shell", function(command) os.execute(command) end)
 procedure("short", { timeout = 0.3 }, function(command) os.execute(command) end)
+procedure("reads", function(command) return io.popen(command):read "a" end)
 stream("after", function(command) coroutine.yield "before" os.execute(command) end)
 
 procedure("spin", { timeout = 0.3 }, function() while true do end end)
@@ -308,6 +309,15 @@ describe("the process of a call", function()
       assert.same({ type = "shutdown", message = "shell was ended: the daemon stops" }, answer(connection).error)
       assert.equal(0, other:stop "CONT")       -- it stops already: waits for it
       assert.is_false(sleeps(number))
+    end)
+
+    it("when the daemon stops, which cuts short what it reads: that is no result", function()
+      local number, other = mark(), start()
+      local connection = open(other, "reads", "sleep " .. number)
+      appears(number)
+      os.execute("kill " .. other.pid)
+      assert.same({ type = "shutdown", message = "reads was ended: the daemon stops" }, answer(connection).error)
+      assert.equal(0, other:stop "CONT")
     end)
   end)
 

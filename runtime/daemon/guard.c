@@ -259,9 +259,10 @@ static void send_taken(struct guard *guard)
 
 /* ---- the guard's thread: watching ---- */
 
+/* Until the call is ending they are there, for guard_send to see. */
 static void heed_signals(struct guard *guard)
 {
-    int signals = atomic_exchange(&post.signals, 0);
+    int signals = atomic_load(&post.signals);
 
     if (signals & BIT(SIGABRT))
         end_call(guard, ABORTED);
@@ -269,6 +270,7 @@ static void heed_signals(struct guard *guard)
         end_call(guard, CPU_USED);
     if (signals & BIT(SIGTERM))
         end_call(guard, STOPPED);
+    atomic_fetch_and(&post.signals, ~signals);
 }
 
 /*
@@ -332,7 +334,7 @@ static bool is_over(struct guard *guard)
     finished = guard->finished;
     pthread_mutex_unlock(&guard->lock);
     if (!guard->end || !sent)
-        return sent && finished;
+        return sent && finished && !atomic_load(&post.signals);
     return !guard->patient || (finished && !has_children());
 }
 
@@ -441,6 +443,7 @@ static void make_room(struct guard *guard, size_t size)
     abort();
 }
 
+/* What comes after a signal can be of a wait that the signal cut short. */
 void guard_send(struct guard *guard, struct text line, enum answer_kind kind)
 {
     bool rings;
@@ -448,7 +451,7 @@ void guard_send(struct guard *guard, struct text line, enum answer_kind kind)
     pthread_mutex_lock(&guard->lock);
     while (guard->filling.length > MOST_UNSENT && !guard->ending)
         pthread_cond_wait(&guard->room, &guard->lock);
-    if (!guard->ending) {
+    if (!guard->ending && !atomic_load(&post.signals)) {
         make_room(guard, line.length);
         buffer_add_text(&guard->filling, line);
         guard->last = kind;
