@@ -185,7 +185,7 @@ static void end_call(struct guard *guard, enum end end)
 static bool has_children(void)
 {
     siginfo_t child;
-    int status;
+    int status = 0;
 
     do {
         child.si_pid = 0;
