@@ -104,7 +104,7 @@ static double seconds_since(const struct timespec *start)
 struct running {
     const struct child_context *context;
     const struct caller *caller;
-    const struct call *call;
+    struct call *call;
     struct peer *peer;
     struct timespec start;
     pid_t daemon;
@@ -246,9 +246,10 @@ static int admit(const struct caller *caller, struct harp_error *error)
 }
 
 /* Is it a call that may be looked into? */
-static int let_in(const struct running *running, const struct call *call,
-                  struct harp_error *error)
+static int let_in(const struct running *running, struct harp_error *error)
 {
+    const struct call *call = running->call;
+
     if (!users_check(running->context->users, call->user, call->password))
         return refuse(running->caller, call, error);
     explicit_bzero(call->password, strlen(call->password));
@@ -259,7 +260,6 @@ static int let_in(const struct running *running, const struct call *call,
 static void serve(struct running *running)
 {
     const struct caller *caller = running->caller;
-    struct call call = { 0 };
     struct harp_error error;
     struct peer *peer = peer_open(running->context->tls, caller->socket,
                                   running->context->request_timeout, &error);
@@ -272,22 +272,22 @@ static void serve(struct running *running)
     log_debug("connected", "from", caller->address, "session",
               peer_is_resumed(peer) ? "resumed" : "new", NULL);
     running->peer = peer;
-    running->call = &call;
-    if (read_request(peer, &call, &error) != 0)
+    if (read_request(peer, running->call, &error) != 0)
         log_warning("no_call", "from", caller->address, "reason",
                     error.message, NULL);
-    else if (let_in(running, &call, &error) == 0)
+    else if (let_in(running, &error) == 0)
         serve_call(running);
     send_error(peer, &error);
-    call_free(&call);
+    call_free(running->call);
     peer_close(peer);
 }
 
 pid_t child_fork(const struct child_context *context,
                  const struct caller *caller)
 {
+    struct call call = { 0 };
     struct running running = { .context = context, .caller = caller,
-                               .daemon = getpid() };
+                               .call = &call, .daemon = getpid() };
     sigset_t all, before;
     pid_t pid;
 
