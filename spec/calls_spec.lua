@@ -45,6 +45,7 @@ procedure("tiny", { limits = { memory = 1 << 20 } }, about)
 
 procedure("shell", function(command) os.execute(command) end)
 procedure("short", { timeout = 0.3 }, function(command) os.execute(command) end)
+procedure("reads", function(command) return io.popen(command):read "a" end)
 stream("after", function(command) coroutine.yield "before" os.execute(command) end)
 
 procedure("spin", { timeout = 0.3 }, function() while true do end end)
@@ -90,6 +91,28 @@ procedure("group", { group = "daemon" }, about)
 procedure("clothes", { user = "nobody", env = { HOME = "/tmp" } }, about)
 procedure("short_nobody", { user = "nobody", timeout = 0.3 }, function(command) os.execute(command) end)
 procedure("shell_nobody", { user = "nobody" }, function(command) os.execute(command) end)
+]]
+
+-- What this process can write to: which of the words, which are said backwards
+-- so that asking does not make them be there, and what other processes see, too.
+local MEMORY = [[
+local function writable(line) return line:match "^(%x+)%-(%x+) rw(.)" end
+
+procedure("memory", function(words)
+  local found, shared, maps = {}, {}, {}
+  local memory <close> = io.open "/proc/self/mem"
+  for line in io.lines "/proc/self/maps" do maps[#maps + 1] = line end
+  for _, line in ipairs(maps) do
+    local first, last, sharing = writable(line)
+    local start = first and tonumber(first, 16)
+    if sharing == "s" then shared[#shared + 1] = line end
+    local bytes = first and memory:seek("set", start) and memory:read(tonumber(last, 16) - start) or ""
+    for _, word in ipairs(words) do
+      if bytes:reverse():find(word, 1, true) then found[#found + 1] = word:reverse() .. line end
+    end
+  end
+  return { words = found, shared = shared }
+end)
 ]]
 
 describe("the process of a call", function()
@@ -198,6 +221,22 @@ describe("the process of a call", function()
       assert.same({ "0 0 0 0", "1 1 1 1", "1" }, { it_is.uids, it_is.gids, it_is.groups })
     end)
 
+    it("nobody's password in its memory, nor what it shares with the daemon", function()
+      if has_sanitizer then return pending "a sanitizer keeps what was freed" end
+      local hash = harness.shell("openssl passwd -6 fourth-word"):match "%S+"
+      local passwords = harness.write(harness.directory() .. "/users", "filed:" .. hash .. "\n")
+      local other = harness.daemon{ procedures = MEMORY, settings = ([[
+        users = { first = "first-word", second = "second-word" } password_file = %q]]):format(passwords) }
+      local words = harp.array{}
+      for i, word in ipairs{ "first-word", "second-word", hash, "fourth-word" } do words[i] = word:reverse() end
+      for user, password in pairs{ first = "first-word", filed = "fourth-word" } do
+        local lines = harness.ask_tls(other, ('{"harp":1,"procedure":"memory","arguments":%s,"auth":%s}\n'):format(
+          harp.encode(harp.array{ words }), harp.encode{ user = user, password = password }))
+        assert.same({ result = { words = {}, shared = {} } }, harp.decode(lines[2]))
+      end
+      other:stop()
+    end)
+
     it("the environment that was asked for", function()
       local environment = "\n" .. about "dressed".environment
       assert.truthy(environment:find("\nCOLOUR=a b\n", 1, true))
@@ -274,6 +313,15 @@ describe("the process of a call", function()
       assert.same({ type = "shutdown", message = "shell was ended: the daemon stops" }, answer(connection).error)
       assert.equal(0, other:stop "CONT")       -- it stops already: waits for it
       assert.is_false(sleeps(number))
+    end)
+
+    it("when the daemon stops, which cuts short what it reads: that is no result", function()
+      local number, other = mark(), start()
+      local connection = open(other, "reads", "sleep " .. number)
+      appears(number)
+      os.execute("kill " .. other.pid)
+      assert.same({ type = "shutdown", message = "reads was ended: the daemon stops" }, answer(connection).error)
+      assert.equal(0, other:stop "CONT")
     end)
   end)
 

@@ -16,6 +16,7 @@
 #include "daemon/locks.h"
 #include "daemon/settings.h"
 #include "daemon/slots.h"
+#include "daemon/trust.h"
 #include "net/users.h"
 
 #define PATIENCE 1000           /* ms to say who calls while others wait */
@@ -201,6 +202,26 @@ static bool reap_all(struct children *children)
     return room;
 }
 
+/*
+ * A procedure's command can stop the process of its own call, which then
+ * heeds no timeout and holds its lock and its place for ever.
+ */
+static void kill_stopped(struct children *children)
+{
+    siginfo_t info = { 0 };
+    struct child *child;
+
+    while (waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid) {
+        child = find(children, info.si_pid);
+        if (child) {
+            log_warning("call_stopped", "from", child->address, "reason",
+                        "by a signal; it is killed", NULL);
+            kill_group(child);
+        }
+        info.si_pid = 0;
+    }
+}
+
 static void end_if_done(struct children *children)
 {
     if (!children->stopping || uv_is_closing((uv_handle_t *)&children->ended)
@@ -217,6 +238,7 @@ static void on_child_ended(uv_signal_t *handle, int number)
     struct children *children = handle->data;
 
     (void)number;
+    kill_stopped(children);
     if (reap_all(children) && !children->stopping)
         children->user->room(children->owner);
     end_if_done(children);
@@ -279,9 +301,12 @@ static bool find_room(struct children *children, const struct knock *knock)
 /* At most once for each change: when it cannot be read, the old ones stay. */
 static void refresh_users(const struct daemon_settings *settings)
 {
+    struct users *users = settings->context.users;
+    const char *file = users_changed(users);
     struct harp_error error;
 
-    if (users_refresh(settings->context.users, &error) != 0)
+    if (file && (trust_file(file, false, &error) != 0
+                 || users_refresh(users, &error) != 0))
         log_warn("%s; the users stay as they were", error.message);
 }
 

@@ -153,6 +153,11 @@ bool slot_lock(struct slot *slot, const char *name, size_t most, bool wait)
     return await_answer(slot);
 }
 
+void slot_leave(struct slot *slot)
+{
+    munmap(slot->shared, sizeof *slot->shared);
+}
+
 /* ---- in the daemon ---- */
 
 static void *map(size_t size)

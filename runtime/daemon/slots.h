@@ -40,6 +40,9 @@ bool slot_admit(struct slot *slot, size_t *most);
  */
 bool slot_lock(struct slot *slot, const char *name, size_t most, bool wait);
 
+/* The last that is done with it: what runs then cannot write to any slot. */
+void slot_leave(struct slot *slot);
+
 /* ---- in the daemon ---- */
 
 /* The signal by which the processes ring: there is something in a slot. */
