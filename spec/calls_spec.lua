@@ -43,6 +43,7 @@ procedure("dressed", { env = { COLOUR = "a b", LANG = false } }, about)
 procedure("few", { limits = { files = 1 } }, about)
 procedure("tiny", { limits = { memory = 1 << 20 } }, about)
 
+procedure("paths", function() return { package.path, package.cpath } end)
 procedure("shell", function(command) os.execute(command) end)
 procedure("short", { timeout = 0.3 }, function(command) os.execute(command) end)
 procedure("reads", function(command) return io.popen(command):read "a" end)
@@ -210,6 +211,8 @@ describe("the process of a call", function()
         "PATH=/usr/local/bin:/usr/bin:/bin" } do
         assert.truthy(("\n" .. it_is.environment):find("\n" .. line .. "\n", 1, true), line)
       end
+      assert.truthy(("\n" .. about "about".environment):find "\nHARP_BUILD=")
+      assert.is_nil(("\n" .. it_is.environment):find "\nHARP_BUILD=")
       assert.truthy(("\n" .. about "clothes".environment):find("\nHOME=/tmp\n", 1, true))
       assert.truthy(about "about".uids:find "^0 ")
     end)
@@ -237,6 +240,10 @@ describe("the process of a call", function()
       other:stop()
     end)
 
+    it("no modules from where the daemon was started", function()
+      for _, path in ipairs(call "paths".result) do assert.is_nil((";" .. path):find(";%./")) end
+    end)
+
     it("the environment that was asked for", function()
       local environment = "\n" .. about "dressed".environment
       assert.truthy(environment:find("\nCOLOUR=a b\n", 1, true))
@@ -256,6 +263,13 @@ describe("the process of a call", function()
       failure = call "tiny".error
       assert.equal("system_error", failure.type)
       assert.truthy(failure.message:find "^the limit of memory must be more than %d+ bytes")
+    end)
+  end)
+
+  it("is told of in the log with all that is known, when it was killed", function()
+    harness.ask_tls(daemon, request("shell", "kill -KILL $PPID"))
+    eventually(function()
+      return harness.read(daemon.log):find "call_ended from=%S+ user=tester procedure=shell reason=Killed seconds=%d"
     end)
   end)
 

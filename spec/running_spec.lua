@@ -102,7 +102,7 @@ describe("running a daemon:", function()
         os.rename(at .. "/" .. gone, at .. "/kept")
         local _, errors, failed = run("--init --config " .. config)
         assert.equal(1, failed)
-        has(errors, "File exists")
+        has(errors, "one is there and one is not: move it away")
         assert.is_nil(io.open(at .. "/" .. gone))
         os.rename(at .. "/kept", at .. "/" .. gone)
       end

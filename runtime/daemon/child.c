@@ -257,6 +257,7 @@ static int let_in(struct running *running, struct harp_error *error)
         return refuse(running->caller, call, error);
     explicit_bzero(call->password, strlen(call->password));
     users_free(running->context->users);    /* in this process */
+    slot_name(running->caller->slot, call->user, call->procedure);
     return admit(running->caller, call, error);
 }
 

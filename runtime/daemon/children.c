@@ -125,20 +125,34 @@ static void kill_group(const struct child *child)
     kill(child->pid, SIGKILL);
 }
 
-/* A child that came to its end has told the log itself. */
-static void log_end(const struct child *child, int status)
+static void log_call(const struct children *children,
+                     const struct child *child, const char *reason)
 {
-    char code[16];
+    struct slot_call call = slot_read_call(child->slot);
+    char seconds[32];
 
-    snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
+    snprintf(seconds, sizeof seconds, "%.3f",
+             (double)(uv_now(children->loop) - child->started) / 1e3);
+    log_event("call_ended", "from", child->address,
+              "user", *call.user ? call.user : NULL,
+              "procedure", *call.procedure ? call.procedure : NULL,
+              "reason", reason, "seconds", seconds, NULL);
+}
+
+/* A child that came to its end has told the log itself. */
+static void log_end(const struct children *children,
+                    const struct child *child, int status)
+{
+    char reason[32];
+
+    snprintf(reason, sizeof reason, "exit status %d", WEXITSTATUS(status));
     if (child->given_up)
         log_warning("no_call", "from", child->address, "reason",
                     "no request in time, and others waited", NULL);
     else if (WIFSIGNALED(status))
-        log_event("call_ended", "from", child->address, "reason",
-                  strsignal(WTERMSIG(status)), NULL);
+        log_call(children, child, strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
-        log_event("call_ended", "from", child->address, "status", code, NULL);
+        log_call(children, child, reason);
 }
 
 /* Was a place free of those who have not said who calls? */
@@ -151,7 +165,7 @@ static bool end_child(struct children *children, struct child *child,
         note_failure(children, child);
         uncount(children, child);
     }
-    log_end(child, status);
+    log_end(children, child, status);
     TAILQ_REMOVE(&children->others, child, link);
     locks_leave(children->locks, child->slot);
     slots_release(children->slots, child->slot);
