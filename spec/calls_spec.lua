@@ -49,6 +49,7 @@ stream("after", function(command) coroutine.yield "before" os.execute(command) e
 
 procedure("spin", { timeout = 0.3 }, function() while true do end end)
 procedure("stubborn", { timeout = 0.3 }, function() while true do pcall(function() while true do end end) end end)
+procedure("search", { timeout = 0.3 }, function() return (("a"):rep(40)):find(("a*"):rep(30) .. "b") end)
 procedure("closing", { timeout = 0.3 }, function(file, wait)
   local last <close> = setmetatable({}, { __close = function() io.open(file, "w"):write "closed" end })
   if wait then harp.sleep(60) end
@@ -161,6 +162,7 @@ describe("the process of a call", function()
 
     it("it has one connection, and no socket of the daemon's", function()
       local number = mark()
+      eventually(function() return daemon:children() == 0 end)
       local connection = open(daemon, "shell", "sleep " .. number)
       appears(number)
       local pid = harness.shell("pgrep -P " .. daemon.pid):match "%d+"
@@ -276,7 +278,8 @@ describe("the process of a call", function()
   it("is ended at its timeout, whatever the procedure does about it", function()
     local number = mark()
     local calls = {
-      open(daemon, "spin"), open(daemon, "stubborn"), open(daemon, "short", "trap '' TERM; sleep " .. number .. "; :"),
+      open(daemon, "spin"), open(daemon, "stubborn"), open(daemon, "search"),
+      open(daemon, "short", "trap '' TERM; sleep " .. number .. "; :"),
       open(daemon, "short", ("trap '' TERM; while :; do sleep %s; done"):format(number)),
     }
     for _, connection in ipairs(calls) do assert.equal("timeout", answer(connection).error.type) end

@@ -12,7 +12,7 @@ describe("300 callers who never finish", function()
     local descriptors = daemon:descriptors()
     local least = math.huge
     -- A busy machine can make a call slow, but none makes it fast.
-    for _ = 1, 3 do
+    for _ = 1, 5 do
       local during, without = siege.cost(daemon, 300, 51)
       least = math.min(least, during / without)
       if least < 2 then break end

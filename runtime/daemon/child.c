@@ -104,7 +104,7 @@ static double seconds_since(const struct timespec *start)
 struct running {
     const struct child_context *context;
     const struct caller *caller;
-    const struct call *call;
+    struct call call;
     struct peer *peer;
     struct timespec start;
     pid_t daemon;
@@ -120,8 +120,8 @@ static void log_call(void *context, const char *outcome)
 
     snprintf(seconds, sizeof seconds, "%.3f", seconds_since(&running->start));
     log_event("call", "from", running->caller->address,
-              "user", running->call->user,
-              "procedure", running->call->procedure, "outcome", outcome,
+              "user", running->call.user,
+              "procedure", running->call.procedure, "outcome", outcome,
               "seconds", seconds, NULL);
 }
 
@@ -188,7 +188,7 @@ static void begin(void *context, const struct terms *terms)
     if (take_terms(running, terms, &error) == 0)
         return;
     log_warning("not_run", "from", running->caller->address, "procedure",
-                running->call->procedure, "reason", error.message, NULL);
+                running->call.procedure, "reason", error.message, NULL);
     answer_error(&line, error.type, error.message);
     send_answer(running, buffer_text(&line), ANSWER_ERROR);
     finish(running, ANSWER_ERROR);
@@ -197,7 +197,7 @@ static void begin(void *context, const struct terms *terms)
 static _Noreturn void serve_call(struct running *running)
 {
     const struct performance performance = {
-        .call = running->call,
+        .call = &running->call,
         .address = running->caller->address,
         .send = send_answer,
         .begin = begin,
@@ -206,7 +206,7 @@ static _Noreturn void serve_call(struct running *running)
 
     running->guarded = (struct guarded){
         .peer = running->peer,
-        .procedure = running->call->procedure,
+        .procedure = running->call.procedure,
         .grace = running->context->grace,
         .interrupt = procedures_interrupt,
         .log = log_call,
@@ -234,30 +234,33 @@ static int refuse(const struct caller *caller, const struct call *call,
                      "wrong user or password");
 }
 
-static int admit(const struct caller *caller, struct harp_error *error)
+static int admit(const struct caller *caller, const struct call *call,
+                 struct harp_error *error)
 {
     size_t most = 0;
 
     if (slot_admit(caller->slot, &most))
         return 0;
+    log_warning("too_many_calls", "from", caller->address, "user",
+                call->user, "procedure", call->procedure, NULL);
     return error_set(error, REMOTE_ERROR, "too_many_calls",
                      "more than %zu calls at once (max_children)", most);
 }
 
 /* Is it a call that may be looked into? */
-static int let_in(const struct running *running, const struct call *call,
-                  struct harp_error *error)
+static int let_in(struct running *running, struct harp_error *error)
 {
+    struct call *call = &running->call;
+
     if (!users_check(running->context->users, call->user, call->password))
         return refuse(running->caller, call, error);
     explicit_bzero(call->password, strlen(call->password));
-    return admit(running->caller, error);
+    return admit(running->caller, call, error);
 }
 
 static void serve(struct running *running)
 {
     const struct caller *caller = running->caller;
-    struct call call = { 0 };
     struct harp_error error;
     struct peer *peer = peer_open(running->context->tls, caller->socket,
                                   running->context->request_timeout, &error);
@@ -270,14 +273,13 @@ static void serve(struct running *running)
     log_debug("connected", "from", caller->address, "session",
               peer_is_resumed(peer) ? "resumed" : "new", NULL);
     running->peer = peer;
-    running->call = &call;
-    if (read_request(peer, &call, &error) != 0)
+    if (read_request(peer, &running->call, &error) != 0)
         log_warning("no_call", "from", caller->address, "reason",
                     error.message, NULL);
-    else if (let_in(running, &call, &error) == 0)
+    else if (let_in(running, &error) == 0)
         serve_call(running);
     send_error(peer, &error);
-    call_free(&call);
+    call_free(&running->call);
     peer_close(peer);
 }
 

@@ -6,17 +6,16 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "daemon/bell.h"
 #include "daemon/peer.h"
 #include "daemon/privileges.h"
 
@@ -26,7 +25,6 @@
 #define LINGER 1.0              /* s for work left behind, once answered */
 #define TICK 0.01               /* s between two looks at the children */
 #define STACK (256 * 1024)      /* bytes */
-#define LAST_WORDS 3            /* s for them, when it cannot go on */
 
 enum end { NO_END, HUNG_UP, TIMED_OUT, STOPPED, CPU_USED, ABORTED };
 
@@ -47,11 +45,13 @@ static const struct {
 
 /*
  * The procedure's thread fills a buffer, the guard's empties it. What is
- * under the lock is for both; the second half is the guard's alone.
+ * under the lock is for both; the second half is the guard's alone. When the
+ * procedure has ended and the guard rests, the first becomes the guard.
  */
 struct guard {
     const struct guarded *call;
     pid_t daemon;
+    int bell;
     pthread_mutex_t lock;
     pthread_cond_t room;        /* there is some again, or no need for any */
     struct buffer filling;
@@ -63,6 +63,8 @@ struct guard {
     enum answer_kind last;      /* which is that */
     bool finished;              /* the procedure's thread is */
     bool ending;                /* before the procedure's own end */
+    bool resting;               /* whoever is the guard touches nothing */
+    pthread_t keeper;           /* the thread that is the guard */
 
     enum end end;
     struct buffer sending;
@@ -74,66 +76,12 @@ struct guard {
     double kill_at;             /* infinite until the call is ending */
 };
 
-/* What signal handlers can reach; of the one guard of the process. */
-static struct {
-    int bell;                   /* eventfd that wakes the guard */
-    atomic_int signals;         /* that came: bits of BIT */
-    atomic_bool ending;         /* SIGTERM is meant for Lua now */
-    void (*interrupt)(void);
-} post;
-
-#define BIT(number) (1 << (number))
-
 static double now(void)
 {
     struct timespec time;
 
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* ---- signals ---- */
-
-static void ring(void)
-{
-    static const uint64_t one = 1;
-    ssize_t written = write(post.bell, &one, sizeof one);
-
-    (void)written;              /* it fails when it rings already */
-}
-
-/* In the procedure's thread: the guard has them blocked. */
-static void on_signal(int number)
-{
-    int before = errno;
-
-    if (number == SIGTERM && atomic_load(&post.ending)) {
-        post.interrupt();
-    } else {
-        atomic_fetch_or(&post.signals, BIT(number));
-        ring();
-    }
-    errno = before;
-}
-
-/* This thread cannot go on; if it is the guard's there is nothing to say. */
-static void on_abort(int number)
-{
-    alarm(LAST_WORDS);
-    atomic_fetch_or(&post.signals, BIT(number));
-    ring();
-    for (;;)
-        pause();
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGXCPU, &action, NULL);
-    action.sa_handler = on_abort;
-    sigaction(SIGABRT, &action, NULL);
 }
 
 /* ---- the guard's thread: the end before the procedure's own ---- */
@@ -176,7 +124,7 @@ static void end_call(struct guard *guard, enum end end)
     close_to_procedure(guard);
     guard->call->log(guard->call->context, guard->answered
                      ? answer_name(guard->last) : ends[end].outcome);
-    atomic_store(&post.ending, true);
+    bell_redirect(guard->call->interrupt);
     kill(0, SIGTERM);
     guard->kill_at = now() + guard->call->grace;
 }
@@ -185,13 +133,14 @@ static void end_call(struct guard *guard, enum end end)
 static bool has_children(void)
 {
     siginfo_t child;
-    int status;
 
-    do {
+    for (;;) {
         child.si_pid = 0;
-        status = waitid(P_ALL, 0, &child, WEXITED | WNOHANG);
-    } while (status == 0 && child.si_pid);
-    return status == 0;
+        if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG) != 0)
+            return false;
+        if (child.si_pid == 0)
+            return true;
+    }
 }
 
 /* ---- the guard's thread: sending ---- */
@@ -261,13 +210,13 @@ static void send_taken(struct guard *guard)
 
 static void heed_signals(struct guard *guard)
 {
-    int signals = atomic_exchange(&post.signals, 0);
+    int signals = bell_signals();
 
-    if (signals & BIT(SIGABRT))
+    if (signals & BELL_BIT(SIGABRT))
         end_call(guard, ABORTED);
-    if (signals & BIT(SIGXCPU))
+    if (signals & BELL_BIT(SIGXCPU))
         end_call(guard, CPU_USED);
-    if (signals & BIT(SIGTERM))
+    if (signals & BELL_BIT(SIGTERM))
         end_call(guard, STOPPED);
 }
 
@@ -293,22 +242,47 @@ static double rest_until(struct guard *guard)
     return until;
 }
 
+/* From here on another thread can become the guard. */
+static void lie_down(struct guard *guard)
+{
+    pthread_mutex_lock(&guard->lock);
+    guard->resting = true;
+    pthread_mutex_unlock(&guard->lock);
+}
+
+/* Stays here for ever when another thread has become the guard meanwhile. */
+static void wake_up(struct guard *guard)
+{
+    bool is_guard;
+
+    pthread_mutex_lock(&guard->lock);
+    is_guard = pthread_equal(guard->keeper, pthread_self());
+    if (is_guard)
+        guard->resting = false;
+    pthread_mutex_unlock(&guard->lock);
+    while (!is_guard)
+        pause();
+}
+
 static void rest(struct guard *guard, double until)
 {
     struct pollfd watched[] = {
-        { .fd = post.bell, .events = POLLIN },
+        { .fd = guard->bell, .events = POLLIN },
         { .fd = guard->gone ? -1 : peer_socket(guard->call->peer),
           .events = (short)(POLLRDHUP | guard->event) },
     };
     double left = fmax(until - now(), 0);
     struct timespec time = { (time_t)fmin(left, 1e6),
                              (long)(fmod(left, 1) * 1e9) };
-    uint64_t rung;
+    int count;
 
-    if (ppoll(watched, 2, isinf(until) ? NULL : &time, NULL) <= 0)
+    lie_down(guard);
+    count = ppoll(watched, 2, isinf(until) ? NULL : &time, NULL);
+    wake_up(guard);
+    if (count <= 0)
         return;
-    if (watched[0].revents && read(post.bell, &rung, sizeof rung) < 0)
-        return;
+    if (watched[0].revents)
+        bell_hush();
     if (watched[1].revents & (POLLRDHUP | POLLHUP | POLLERR))
         lose_caller(guard);
 }
@@ -347,10 +321,8 @@ _Noreturn static void leave(struct guard *guard)
     _exit(0);
 }
 
-static void *watch(void *argument)
+static _Noreturn void watch(struct guard *guard)
 {
-    struct guard *guard = argument;
-
     while (!is_over(guard)) {
         rest(guard, rest_until(guard));
         heed_signals(guard);
@@ -362,6 +334,14 @@ static void *watch(void *argument)
         send_taken(guard);
     }
     leave(guard);
+}
+
+static void *start(void *argument)
+{
+    struct guard *guard = argument;
+
+    guard->keeper = pthread_self();
+    watch(guard);
 }
 
 /* ---- the procedure's thread ---- */
@@ -377,7 +357,7 @@ static int start_thread(struct guard *guard)
     pthread_attr_setstacksize(&attributes, STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    status = pthread_create(&thread, &attributes, watch, guard);
+    status = pthread_create(&thread, &attributes, start, guard);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return status;
@@ -396,11 +376,9 @@ struct guard *guard_start(const struct guarded *call,
     guard->ring_at = RECORD;
     guard->deadline = guard->kill_at = INFINITY;
     guard->pause_over = now() + PAUSE;
-    post.interrupt = call->interrupt;
-    post.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    guard->bell = bell_open();
     mallopt(M_ARENA_MAX, 1);    /* another one takes 64 MiB of addresses */
-    catch_signals();
-    status = post.bell < 0 ? errno : start_thread(guard);
+    status = guard->bell < 0 ? errno : start_thread(guard);
     if (status == 0)
         return guard;
     free(guard);
@@ -422,7 +400,7 @@ void guard_limit(struct guard *guard, double seconds)
     }
     pthread_mutex_unlock(&guard->lock);
     if (seconds > 0)
-        ring();
+        bell_ring();
 }
 
 /* A line that there is no memory for must not end us with the lock held. */
@@ -459,15 +437,23 @@ void guard_send(struct guard *guard, struct text line, enum answer_kind kind)
         guard->ring_at = SIZE_MAX;
     pthread_mutex_unlock(&guard->lock);
     if (rings)
-        ring();
+        bell_ring();
 }
 
+/* A guard that rests goes on doing so: what is left, this thread can do. */
 void guard_finish(struct guard *guard)
 {
+    bool is_guard;
+
     pthread_mutex_lock(&guard->lock);
     guard->finished = true;
+    is_guard = guard->resting;
+    if (is_guard)
+        guard->keeper = pthread_self();
     pthread_mutex_unlock(&guard->lock);
-    ring();
+    if (is_guard)
+        watch(guard);
+    bell_ring();
     for (;;)
         pause();
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "bindings/harp.h"
 #include "daemon/account.h"
@@ -138,11 +139,13 @@ static void send_failure(struct procedures *procedures)
 /* [-0, +1, m] */
 static void push_info(lua_State *L, const struct performance *performance)
 {
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 3);
     lua_pushstring(L, performance->call->user);
     lua_setfield(L, -2, "user");
     lua_pushstring(L, performance->address);
     lua_setfield(L, -2, "address");
+    lua_pushboolean(L, log_has(LOG_LEVEL_DEBUG));
+    lua_setfield(L, -2, "logs_arguments");
 }
 
 /* [-0, +1, m] a function of this call. */

@@ -174,10 +174,11 @@ local function read_arguments(name, procedure, text)
   return decoded, list, count
 end
 
---- Answers one call. `arguments` is JSON text; `info` says who calls: {user=,
--- address=}; `begin(terms)` makes the process what the procedure asks for:
--- true, or nil, a type of error and a message, and then nothing may run.
--- `send` is that of harp.running, and takes ("accepted", streams) too.
+--- Answers one call. `arguments` is JSON text; `info` says who calls, and
+-- whether the log wants the arguments: {user=, address=, logs_arguments=};
+-- `begin(terms)` makes the process what the procedure asks for: true, or nil,
+-- a type of error and a message, and then nothing may run. `send` is that of
+-- harp.running, and takes ("accepted", streams) too.
 local function call(name, arguments, info, send, begin)
   local procedure, kind, message = find(name, info.user)
   if not procedure then return send("error", kind, message) end
@@ -185,7 +186,7 @@ local function call(name, arguments, info, send, begin)
   if not decoded then return send("error", "invalid_argument_list", list) end
   local terms = procedure.terms           -- of this process, which serves one call
   local ready
-  terms.log = redacted(decoded, procedure.parameters, procedure.secret)
+  if info.logs_arguments then terms.log = redacted(decoded, procedure.parameters, procedure.secret) end
   ready, kind, message = begin(terms)
   if not ready then return send("error", kind, message) end
   calls.begin{ user = info.user, address = info.address, procedure = name }
