@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 WARN     = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 PACKAGES = lua5.4 libuv yajl libcurl sqlite3 openssl libcrypt
 
-DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson libcurl4-openssl-dev \
+DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson lua-argparse libcurl4-openssl-dev \
                libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
                valgrind cppcheck clang openssl ca-certificates procps \
@@ -36,7 +36,8 @@ CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
              runtime/client/*.c runtime/host/*.c bindings/*.c)
 PROGRAM  = $(wildcard runtime/main.c runtime/cli/*.c runtime/dispatcher/*.c \
              runtime/daemon/*.c)
-EMBEDDED = $(wildcard scripts/harp/*.lua) scripts/procedures/example.lua
+EMBEDDED = $(wildcard scripts/harp/*.lua scripts/cli/*.lua) \
+             scripts/procedures/example.lua
 CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
@@ -151,11 +152,11 @@ $(BUILD)/embedded.c: $(EMBEDDED) Makefile
 	echo "GEN $@"
 	{ echo '#include "bindings/embedded.h"'; \
 	  for f in $(EMBEDDED); do \
-	    echo "static const unsigned char text_$$(basename $$f .lua)[] = {"; \
+	    echo "static const unsigned char text_$$(echo $$f | tr ./ _)[] = {"; \
 	    od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '};'; done; \
 	  echo 'const struct embedded embedded_files[] = {'; \
 	  for f in $(EMBEDDED); do \
-	    n=$${f#scripts/}; t=text_$$(basename $$f .lua); \
+	    n=$${f#scripts/}; t=text_$$(echo $$f | tr ./ _); \
 	    echo "{ \"$${n%.lua}\", (const char *)$$t, sizeof $$t },"; done; \
 	  echo '{ 0, 0, 0 } };'; } >$@
 

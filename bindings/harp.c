@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "bindings/embedded.h"
 #include "host/failure.h"
 #include "host/task.h"
@@ -85,14 +86,20 @@ static int load_embedded(lua_State *L)
     return 1;
 }
 
-/* require "harp.NAME" finds scripts/harp/NAME.lua without a search. */
+/*
+ * require "harp.NAME" finds scripts/harp/NAME.lua without a search, and
+ * "harp.cli.NAME" scripts/cli/NAME.lua.
+ */
 static void preload(lua_State *L)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct embedded *file = embedded_files; file->name; file++) {
-        if (strncmp(file->name, "harp/", 5) != 0)
+        bool is_cli = strncmp(file->name, "cli/", 4) == 0;
+
+        if (!is_cli && strncmp(file->name, "harp/", 5) != 0)
             continue;
-        lua_pushfstring(L, "harp.%s", file->name + 5);
+        lua_pushfstring(L, is_cli ? "harp.cli.%s" : "harp.%s",
+                        strchr(file->name, '/') + 1);
         lua_pushlightuserdata(L, (void *)(uintptr_t)file);
         lua_pushcclosure(L, load_embedded, 1);
         lua_settable(L, -3);
@@ -110,6 +117,7 @@ static int open_core(lua_State *L)
     };
 
     luaL_newlib(L, functions);
+    set_field(L, "version", VERSION);
     json_open(L);
     endpoint_open(L);
     caller_open(L);

@@ -3,67 +3,54 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/version.h"
 #include "cli/cli.h"
+#include "cli/lua_command.h"
 
-static int help(int argc, char **argv);
-static int version(int argc, char **argv);
+static int in_lua(int argc, char **argv);
 
-/* The one list of subcommands: main looks here, and so does help. */
+/*
+ * The one list of subcommands: main looks here, and so does help. What they
+ * are for is in scripts/cli/.
+ */
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *synopsis;
-    const char *purpose;
 } commands[] = {
-    { "run", cli_run, "[run] [--local] SCRIPT [ARG…]",
-      "run a recipe ('-' is standard input)" },
-    { "-e", cli_run, "-e CODE [ARG…]", "run a line of Lua" },
-    { "dispatcher", cli_dispatcher, "dispatcher --config FILE",
-      "the dispatcher: queues calls, keeps their results" },
-    { "daemon", cli_daemon, "daemon --config FILE",
-      "the daemon: runs procedures on this machine" },
-    { "help", help, "help", "this list" },
-    { "version", version, "version", "the version" },
+    { "run", cli_run },
+    { "dispatcher", cli_dispatcher },
+    { "daemon", cli_daemon },
+    { "help", in_lua },
+    { "version", in_lua },
 };
 
-#define COMMANDS (sizeof commands / sizeof *commands)
+#define COMMANDS (int)(sizeof commands / sizeof *commands)
 
-static void list(FILE *out)
+const char *cli_name(int index)
 {
-    fputs("harp: remote calls from Lua\n\n", out);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  harp %-32s %s\n", commands[i].synopsis,
-                commands[i].purpose);
-    fputs("\nharp COMMAND --help says more.\n", out);
+    return index < COMMANDS ? commands[index].name : NULL;
 }
 
-static int help(int argc, char **argv)
+/* "--help" is "help", too. */
+static const char *name_of(const char *word)
 {
-    (void)argc;
-    (void)argv;
-    list(stdout);
-    return 0;
-}
-
-static int version(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    puts("harp " VERSION);
-    return 0;
+    if (strcmp(word, "-h") == 0)
+        return "help";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "--version") == 0)
+        return word + 2;
+    return word;
 }
 
 static const struct command *find(const char *name)
 {
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        name = "help";
-    if (strcmp(name, "--version") == 0)
-        name = "version";
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;
+}
+
+static int in_lua(int argc, char **argv)
+{
+    return lua_command(name_of(argv[0]), argc - 1, argv + 1);
 }
 
 /*
@@ -86,16 +73,7 @@ int main(int argc, char **argv)
     const struct command *command;
 
     fill_streams();
-    if (argc < 2) {
-        list(stderr);
-        return EXIT_USAGE;
-    }
-    command = find(argv[1]);
-    if (!command || command->run == cli_run) {
-        /* What is no command is a script, or an option of run. */
-        int skipped = command && strcmp(command->name, "run") == 0;
-
-        return cli_run(argc - skipped, argv + skipped);
-    }
-    return command->run(argc - 1, argv + 1);
+    command = argc > 1 ? find(name_of(argv[1])) : NULL;
+    /* What is no command is a script, or an option of run. */
+    return command ? command->run(argc - 1, argv + 1) : cli_run(argc, argv);
 }

@@ -124,8 +124,8 @@ describe("harp", function()
       assert.truthy(output:find(name, 1, true))
     end
     assert.truthy(harp_ "--version":find "^harp %d+%.%d+%.%d+\n$")
-    assert.truthy(harp_ "run --help":find "usage: harp")
-    assert.truthy(harp_ "daemon --help":find "usage: harp daemon")
+    assert.truthy(harp_ "run --help":find "Usage: harp")
+    assert.truthy(harp_ "daemon --help":find "Usage: harp daemon")
     for _, wrong in ipairs{ "", "--nonsense", "run", "run --local", "-e", "--hosts a x.lua", "daemon", "dispatcher",
       "daemon --config", "dispatcher --config x y", "--procedures /no/such --local x.lua" } do
       output, errors, code = harp_(wrong)

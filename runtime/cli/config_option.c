@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/lua_command.h"
 
 #define MOST_ACTIONS 4
 #define ACTION 256              /* what getopt gives for the first of them */
@@ -27,7 +28,7 @@ static int refuse(const char *command)
     return EXIT_USAGE;
 }
 
-int config_option(int argc, char **argv, const char *usage,
+int config_option(int argc, char **argv,
                   const struct config_action *actions,
                   struct config_option *option)
 {
@@ -38,10 +39,8 @@ int config_option(int argc, char **argv, const char *usage,
     list_options(known, actions);
     opterr = 0;
     while ((found = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
-        if (found == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        }
+        if (found == 'h')
+            return lua_command_help(argv[0]);
         if (found == 'c')
             option->file = optarg;
         else if (found >= ACTION && !option->action)

@@ -22,7 +22,7 @@ struct config_option {
  * Reads them. -1 when there is something to do, else the exit status: 0 after
  * --help. `actions` can be NULL.
  */
-int config_option(int argc, char **argv, const char *usage,
+int config_option(int argc, char **argv,
                   const struct config_action *actions,
                   struct config_option *option);
 

@@ -11,24 +11,10 @@
 #include "base/memory.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
+#include "cli/lua_command.h"
 #include "cli/stack.h"
 #include "host/state.h"
 #include "host/task.h"
-
-static const char usage[] =
-    "usage: harp [run] [OPTION…] SCRIPT [ARG…]\n"
-    "       harp [OPTION…] -e CODE [ARG…]\n"
-    "\n"
-    "  --local             start a dispatcher and a daemon for this run\n"
-    "  --hosts NAME,…      more names for the local daemon, besides localhost\n"
-    "  --procedures FILE   what the local daemon offers, instead of the\n"
-    "                      examples; may be given more than once\n"
-    "  --verbose           show the log of the local dispatcher and daemon\n"
-    "  -e CODE             run CODE instead of a script\n"
-    "\n"
-    "SCRIPT - is standard input. The script finds its name in arg[0] and its\n"
-    "arguments in arg[1]… and in `...`. Exit status: 0 well, 1 the script\n"
-    "failed, 2 wrong usage.\n";
 
 struct options {
     struct stack_options stack;
@@ -66,7 +52,7 @@ static int read_options(struct options *options, int argc, char **argv)
             if (stack_add_procedures(&options->stack, optarg) != 0)
                 return complain("cannot read ", optarg) + 1;
             break;
-        case 'h': fputs(usage, stdout); return 1;
+        case 'h': lua_command_help("run"); return 1;
         case ':': return complain("a value is missing after ",
                                   argv[optind - 1]) + 1;
         default: return complain("unknown option ", argv[optind - 1]) + 1;

@@ -1,0 +1,95 @@
+--- The subcommands: each is a file of this folder, which returns
+--
+--     synopsis   what stands behind its name, such as "HOST PROC [ARG…]"
+--     usage      the first lines of --help, where argparse cannot know them
+--     purpose    one line
+--     details    text for --help (optional)
+--     examples   list of { command line, what it does } (optional)
+--     define     function(parser): its arguments and options, as argparse has
+--                them (optional)
+--     run        function(options) → exit status (default 0); not there when
+--                the command is C, which then reads its own options
+--
+-- What is raised becomes a line on standard error and an exit status.
+
+local outcome = require "harp.outcome"
+
+local main = {}
+
+--- The description of a subcommand.
+function main.command(name) return require("harp.cli." .. name) end
+
+-- ---- arguments ----
+
+-- argparse takes "-5" for an option: a mark in front of negative numbers,
+-- while it looks at them, keeps it from that.
+local MARK = "\1"
+
+local function marked(argv)
+  local list = {}
+  for i, word in ipairs(argv) do list[i] = word:find "^%-%.?%d" and MARK .. word or word end
+  return list
+end
+
+local function unmarked(v)
+  if type(v) == "string" then return (v:gsub("^" .. MARK, "")) end
+  if type(v) ~= "table" then return v end
+  for key, item in pairs(v) do v[key] = unmarked(item) end
+  return v
+end
+
+-- Also where other arguments are missing, which argparse would see first.
+local function asks_for_help(argv)
+  for _, word in ipairs(argv) do
+    if word == "--" then return false end
+    if word == "-h" or word == "--help" then return true end
+  end
+  return false
+end
+
+local function add_examples(parser, examples)
+  local lines = { "Examples:" }
+  for _, example in ipairs(examples) do lines[#lines + 1] = ("   %s\n      %s"):format(example[1], example[2]) end
+  parser:epilog(table.concat(lines, "\n"))
+end
+
+--- The parser of a subcommand; its help is what --help prints.
+function main.parser(name)
+  local argparse = require "argparse"
+  local command = main.command(name)
+  local parser = argparse("harp " .. name):add_help(false)
+  local about = command.purpose:gsub("^%l", string.upper) .. "."
+  parser:description(command.details and about .. "\n\n" .. command.details or about)
+  if command.usage then parser:usage(command.usage) end
+  if command.define then command.define(parser) end
+  parser:flag "-h --help":description "This text."
+  if command.examples then add_examples(parser, command.examples) end
+  return parser
+end
+
+-- ---- running ----
+
+local function complain(name, text, status)
+  io.stderr:write(("harp %s: %s\n"):format(name, text))
+  return status
+end
+
+--- Runs a subcommand; returns the exit status.
+function main.run(name, argv)
+  local parser = main.parser(name)
+  if asks_for_help(argv) then
+    print(parser:get_help())
+    return outcome.WELL
+  end
+  local well, options = parser:pparse(marked(argv))
+  if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
+  local ok, status = xpcall(main.command(name).run, function(failure)
+    if type(failure) == "string" then return debug.traceback(failure, 2) end
+    return failure
+  end, unmarked(options))
+  if ok then return status or outcome.WELL end
+  if type(status) == "string" then return complain(name, status, outcome.SCRIPT_ERROR) end
+  return complain(name, outcome.line(status), outcome.code(status))
+end
+
+return main

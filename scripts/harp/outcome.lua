@@ -1,0 +1,51 @@
+--- How a call, and a program that makes it, can end: the exit statuses, and an
+-- error in one line that says what to do about it.
+
+local core = require "harp.core"
+
+local outcome = {}
+
+--- Exit statuses, in the order of their numbers from 0 on; scripts have the
+-- first three and, for an error of a call that they do not catch, the others.
+outcome.NAMES = {
+  [0] = "well", "script error", "usage", "exception", "error", "cancelled", "unreachable", "timeout", "unknown outcome",
+}
+
+outcome.WELL, outcome.SCRIPT_ERROR, outcome.USAGE = 0, 1, 2
+outcome.EXCEPTION, outcome.ERROR, outcome.CANCELLED, outcome.UNREACHABLE = 3, 4, 5, 6
+outcome.TIMEOUT, outcome.UNKNOWN = 7, 8
+
+local BY_TYPE = { timeout = outcome.TIMEOUT, unknown_outcome = outcome.UNKNOWN, missing_result = outcome.UNKNOWN }
+local BY_KIND = {
+  RemoteException = outcome.EXCEPTION, CancelledException = outcome.CANCELLED,
+  CommunicationError = outcome.UNREACHABLE, TimeoutError = outcome.TIMEOUT, UsageError = outcome.USAGE,
+}
+
+--- The exit status that an error stands for. What a procedure raised is an
+-- exception, whatever type it has.
+function outcome.code(failure)
+  if not core.is_error(failure) then return outcome.SCRIPT_ERROR end
+  if failure.kind == "RemoteException" then return outcome.EXCEPTION end
+  return BY_TYPE[failure.type] or BY_KIND[failure.kind] or outcome.ERROR
+end
+
+local HINTS = {
+  econnrefused = "nobody listens there: is it the right address, and is the server running? `harp local` starts one",
+  unknown_host = "`harp hosts` lists the hosts that the dispatcher knows",
+  no_such_procedure = "`harp procedures HOST` lists what there is",
+  auth_error = "check user and password",
+  unknown_outcome = "`harp jobs` shows whether it was accepted",
+  invalid_jobid = "`harp jobs` lists those that the dispatcher has",
+}
+
+--- An error in one line: what happened, to what and, where that is known, what
+-- to do.
+function outcome.line(failure)
+  if not core.is_error(failure) then return (tostring(failure):gsub("\n.*", "")) end
+  local text = ("%s: %s"):format(failure.type or failure.kind, failure.message or "no message")
+  if failure.job then text = ("%s [job %s]"):format(text, failure.job) end
+  local hint = failure.kind ~= "RemoteException" and HINTS[failure.type]
+  return (text:gsub("%s*\n%s*", " ")) .. (hint and ("; %s"):format(hint) or "")
+end
+
+return outcome
