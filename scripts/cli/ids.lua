@@ -6,12 +6,13 @@ local show = require "harp.cli.show"
 
 local ids = {}
 
-local LENGTH = 36               -- of a whole one
+local LENGTH, LEAST = 36, 4     -- characters of a whole one, and of what may stand for it
 local LOOKED_AT = 10000         -- jobs, the newest ones
 local SHOWN = 5                 -- of those that a prefix may mean
 
 ids.DETAILS = [[
-An id may be shortened, to a prefix that no other of the newest 10000 jobs has.
+An id may be shortened, to 4 characters or more that no other of the newest
+10000 jobs begins with; a stock dispatcher needs all of it.
 "-" reads ids from standard input, a line each, or lines of JSON as harp jobs
 and harp call print them.]]
 
@@ -32,6 +33,7 @@ local function check(word)
   if #word > LENGTH or not word:find "^[%x-]+$" then
     main.usage(("'%s' is no id of a job, nor the beginning of one"):format(show.one_line(word)))
   end
+  if #word < LEAST then main.usage(("'%s' is too short: an id needs %d characters"):format(word, LEAST)) end
   return word:lower()
 end
 

@@ -112,7 +112,7 @@ local function watch(rpc, options)
       draw(rpc, options)
       core.sleep(PAUSE)
     end
-  end, function() return true end)
+  end, following.end_line)
 end
 
 local function define(parser)

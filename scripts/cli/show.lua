@@ -126,13 +126,13 @@ show.STATE_COLOURS = {
 
 local UNITS = { { 86400, "d" }, { 3600, "h" }, { 60, "m" } }
 
---- Seconds, short: "0.25s", "12s", "5m", "3h", "12d".
+--- Seconds, short: "<1s", "12s", "5m", "3h", "12d".
 function show.duration(seconds)
-  if seconds < 0 then seconds = 0 end
+  if seconds < 1 then return "<1s" end
   for _, unit in ipairs(UNITS) do
     if seconds >= 2 * unit[1] then return ("%d%s"):format(seconds // unit[1], unit[2]) end
   end
-  return (seconds < 10 and "%.2gs" or "%.0fs"):format(seconds)
+  return ("%ds"):format(seconds // 1)
 end
 
 --- How long ago a time is.

@@ -50,6 +50,24 @@ local function widest(columns, widths)
   return found
 end
 
+-- How narrow a column can be, with the gap beside it.
+local function least_of(column, width) return #GAP + (column.gives_way and math.min(width, NARROWEST) or width) end
+
+-- Leaves out optional columns, the last first, while the others could not be
+-- made to fit.
+local function leave_out(columns, widths, room)
+  local least = -#GAP
+  for i, column in ipairs(columns) do least = least + least_of(column, widths[i]) end
+  for i = #columns, 1, -1 do
+    if least <= room then return end
+    if columns[i].optional then
+      least = least - least_of(columns[i], widths[i])
+      table.remove(columns, i)
+      table.remove(widths, i)
+    end
+  end
+end
+
 local function fit(columns, widths, room)
   local sum = #GAP * (#widths - 1)
   for _, width in ipairs(widths) do sum = sum + width end
@@ -91,6 +109,7 @@ function tables.lines(columns, rows)
   end
   columns = used(columns, rows)
   local widths = natural_widths(columns, rows)
+  leave_out(columns, widths, room)
   fit(columns, widths, room)
   local function bold(_, text) return output.colour("1", text) end
   local lines, by_name = { line_of(columns, widths, header(columns), room, bold) }, {}
