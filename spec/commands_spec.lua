@@ -283,9 +283,10 @@ describe("a command", function()
     end)
 
     it("draws jobs again and again until Ctrl-C", function()
-      local output, status = at_terminal("jobs --watch", { "Ctrl-C ends.*Ctrl-C ends" })
+      local output, status = at_terminal("jobs --watch", { 2 })
       local _, count = output:gsub("Ctrl%-C ends", "")
-      assert.same({ 2, 0 }, { count, status })
+      assert.truthy(count >= 2, output)
+      assert.equal(0, status)
     end)
   end)
 
