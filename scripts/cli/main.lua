@@ -61,7 +61,7 @@ end
 function main.parser(name)
   local argparse = require "argparse"
   local command = main.command(name)
-  local parser = argparse("harp " .. name):add_help(false)
+  local parser = argparse("harp " .. name):add_help(false):help_max_width(80)
   local about = command.purpose:gsub("^%l", string.upper) .. "."
   parser:description(command.details and about .. "\n\n" .. command.details or about)
   if command.usage then parser:usage(command.usage) end
