@@ -19,6 +19,12 @@ static const struct command {
     { "run", cli_run },
     { "dispatcher", cli_dispatcher },
     { "daemon", cli_daemon },
+    { "call", in_lua },
+    { "job", in_lua },
+    { "jobs", in_lua },
+    { "queues", in_lua },
+    { "hosts", in_lua },
+    { "procedures", in_lua },
     { "help", in_lua },
     { "version", in_lua },
 };
