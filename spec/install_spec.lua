@@ -28,7 +28,7 @@ describe("make install", function()
       assert.equal(("%s --config /etc/harp/%s.lua"):format(name, name), rest)
       local output, status = harness.shell(("%s %s --help"):format(program, name))
       assert.equal(0, status)
-      assert.truthy(output:find(("usage: harp %s --config FILE"):format(name), 1, true))
+      assert.truthy(output:find(("Usage: harp %s --config FILE"):format(name), 1, true))
     end
   end)
 
