@@ -3,9 +3,20 @@
 local core = require "harp.core"
 
 return {
-  synopsis = "",
-  purpose = "the version",
-  run = function()
+  synopsis = "[--json]",
+  purpose = "the version, and those of the libraries",
+  examples = { { "harp version --json", "the same for programs" } },
+  define = function(parser)
+    parser:flag "--json":description "As one JSON object: name → version, null where a library is missing."
+  end,
+  run = function(options)
+    local libraries = require "harp.cli.libraries"
+    if options.json then
+      local all = { harp = core.version }
+      for _, library in ipairs(libraries) do all[library[1]] = library[2] or core.null end
+      return print(core.encode(all))
+    end
     print("harp " .. core.version)
+    for _, library in ipairs(libraries) do print(library[1] .. " " .. (library[2] or "is not installed")) end
   end,
 }
