@@ -12,7 +12,7 @@ DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson lua-argparse libcurl4-open
                libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
                valgrind cppcheck clang openssl ca-certificates procps \
-               iproute2
+               iproute2 mandoc zsh
 DEBIAN_FUZZ  = clang libclang-rt-14-dev
 
 # One place for "install what is missing": quiet when nothing is.
@@ -104,6 +104,12 @@ install: all            ## into PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
+	harp=$(BUILD)/harp; for c in "" $$($$harp complete help "" | cut -f 1); do \
+	    man=$(BUILD)/harp$${c:+-$$c}.1; $$harp help --man $$c >$$man; \
+	    install -D -m 644 $$man $(DESTDIR)$(PREFIX)/share/man/man1/$${man##*/}; done; \
+	for s in bash:bash-completion/completions/harp zsh:zsh/site-functions/_harp; do \
+	    $$harp completion $${s%%:*} >$(BUILD)/completion; \
+	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(PREFIX)/share/$${s#*:}; done
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)

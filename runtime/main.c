@@ -23,6 +23,8 @@ static const struct command {
     { "daemon", cli_daemon },
     { "help", in_lua },
     { "version", in_lua },
+    { "completion", in_lua },
+    { "complete", in_lua },
 };
 
 #define COMMANDS (int)(sizeof commands / sizeof *commands)
