@@ -56,6 +56,14 @@ local function terms(list)
   return blocks
 end
 
+-- A command may say of exit statuses what is its own: a paragraph that begins
+-- so belongs into the section of that name.
+local function take_statuses(blocks)
+  for i, block in ipairs(blocks) do
+    if block.text and block.text:find "^Exit status" then return { table.remove(blocks, i) } end
+  end
+end
+
 local function add(sections, title, blocks)
   if #blocks == 0 then return end
   table.insert(blocks, 1, title)
@@ -174,13 +182,14 @@ function article.of(name, width)
   local command, list = main.command(name), parts.of(name, width)
   local sections, about = {}, {}
   add_text(about, command.details or "")
+  local own_statuses = take_statuses(about)
   add(sections, "Description", about)
   add(sections, "Arguments", terms(list.arguments))
   add(sections, "Commands", actions(list.actions))
   add(sections, "Options", terms(list.options))
   add(sections, "Examples", examples(command))
   local calls = makes_calls(name, list)
-  add(sections, "Exit status", terms(statuses(calls and #outcome.MEANINGS or outcome.USAGE)))
+  add(sections, "Exit status", own_statuses or terms(statuses(calls and #outcome.MEANINGS or outcome.USAGE)))
   add(sections, "Environment", surroundings(ENVIRONMENT, calls))
   add(sections, "Files", surroundings(FILES, calls))
   add(sections, "See also", see_also(name))

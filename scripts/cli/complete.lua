@@ -96,15 +96,13 @@ end
 
 local function options(list)
   local words = {}
-  for _, option in ipairs(list) do
-    local name = option.names[#option.names]
-    words[#words + 1] = { name, option.text }
-  end
+  for i, option in ipairs(list) do words[i] = { option.names[#option.names], option.text } end
   return words
 end
 
 local function procedures(line)
-  return require "harp.cli.known".procedures(line.values["--caller"], line.host or "localhost")
+  local host = line.host or line.values["--host"]
+  return host and require "harp.cli.known".procedures(line.values["--caller"], host) or {}
 end
 
 -- Each of them: function(line) → words, each { word, what it is }.

@@ -2,7 +2,7 @@
 
 return {
   synopsis = "--config FILE",
-  purpose = "runs procedures on this machine, for callers over TLS",
+  purpose = "run procedures on this machine, for callers over TLS",
   usage = [=[
 Usage: harp daemon --config FILE
        harp daemon --test --config FILE

@@ -2,7 +2,7 @@
 
 return {
   synopsis = "--config FILE",
-  purpose = "queues calls, runs them on daemons, keeps their results",
+  purpose = "queue calls, run them on daemons, keep their results",
   details = [=[
 FILE is Lua:
 

@@ -72,6 +72,7 @@ end
 local LEFT_OUT = { Environment = true, Files = true, ["See also"] = true, ["Exit status"] = true }
 
 local function statuses(section, width)
+  if section[2].text and not section[2].term then return page.wrap(section[2].text, width) end
   local names, list = require "harp.outcome".NAMES, {}
   for i = 2, #section do list[i - 1] = ("%s %s"):format(section[i].term, names[tonumber(section[i].term)]) end
   return page.wrap(("Exit status: %s."):format(table.concat(list, ", ")), width)

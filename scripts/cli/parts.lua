@@ -5,17 +5,18 @@ local main = require "harp.cli.main"
 
 local parts = {}
 
--- What kind of word stands where the usage has this name; what is not here can
--- be anything.
+-- What kind of word stands where the usage has this name, or an option with
+-- this name has one; what is not here can be anything.
 local KINDS = {
-  HOST = "host", HOSTS = "host", PROC = "procedure", PROCEDURE = "procedure", ARG = "argument", ARGS = "argument",
-  ID = "job", IDS = "job", JOB = "job", COMMAND = "command",
-  FILE = "file", FILES = "file", SCRIPT = "file", SCRIPTS = "file", PATH = "file", DIRECTORY = "directory",
+  HOST = "host", PROC = "procedure", PROCEDURE = "procedure", ARG = "argument", ID = "job", COMMAND = "command",
+  FILE = "file", SCRIPT = "file", DIRECTORY = "directory",
 }
 
--- "HOST" of "HOST[,HOST…]", of "<host>" and of "[HOST]".
+-- "HOST" of "HOST[,HOST…]", of "<host>", and of "--host NAME".
 local function kind(element)
+  if element._maxargs == 0 then return nil end
   return KINDS[(element:_get_argname(1):match "%a+" or ""):upper()]
+    or KINDS[(element._name:match "%a+" or ""):upper()]
 end
 
 local function argument(element)

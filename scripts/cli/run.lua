@@ -2,7 +2,7 @@
 
 return {
   synopsis = "SCRIPT [ARG…] | -e CODE",
-  purpose = "runs a script; the word `run` may be left out",
+  purpose = "run a script; the word `run` may be left out",
   usage = [=[
 Usage: harp [run] [OPTION…] SCRIPT [ARG…]
        harp [run] [OPTION…] -e CODE [ARG…]]=],
