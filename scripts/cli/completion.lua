@@ -20,7 +20,10 @@ _harp()
             done < <(compgen "-${word:1:1}" -- "$current")
             ;;
         :open) compopt -o nospace 2>/dev/null ;;
-        *) COMPREPLY+=("$(printf %q "$word")") ;;
+        *)
+            [[ $word == *[!A-Za-z0-9_.,:=/@%+-]* ]] && printf -v word %q "$word"
+            COMPREPLY+=("$word")
+            ;;
         esac
     done < <("${COMP_WORDS[0]/#\~/$HOME}" complete -- \
         "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)

@@ -8,6 +8,7 @@ local known = {}
 local PATIENCE = 1              -- seconds, for all of it
 local JOBS = 200                -- as many of the newest
 local REMEMBERED = 10           -- seconds that the answer of a host is used again
+local PROCEDURES = "harp.procedures"
 
 -- What fn(caller) returns, a list; an empty one when it does not work out.
 local function ask(address, fn)
@@ -28,12 +29,15 @@ function known.hosts(address)
   end)
 end
 
---- Jobs, the newest first, as { id, what it is }.
+--- Jobs, the newest first, as { id, what it is }; not those that ask a host for
+-- its procedures, as is done here.
 function known.jobs(address)
   return ask(address, function(caller)
     local list = {}
     for job in caller:jobs{ limit = JOBS } do
-      list[#list + 1] = { job.id, ("%s on %s, %s"):format(job.procedure, job.host, job.state) }
+      if job.procedure ~= PROCEDURES then
+        list[#list + 1] = { job.id, ("%s on %s, %s"):format(job.procedure, job.host, job.state) }
+      end
     end
     return list
   end)
@@ -46,7 +50,7 @@ function known.procedures(address, name)
     local host = caller:host(name, {
       dedup = { key = { complete = name }, window = REMEMBERED }, timeout = PATIENCE, max_exec_time = PATIENCE,
     })
-    return host:procedure "harp.procedures"():get()
+    return host:procedure(PROCEDURES)():get()
   end)
 end
 
