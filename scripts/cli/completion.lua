@@ -45,7 +45,7 @@ _harp()
         *) list+=("${word//:/\\:}${meaning:+:$meaning}") ;;
         esac
     done < <(${~words[1]} complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)
-    (( $#list )) && _describe -V harp list $open
+    (( $#list )) && _describe -V harp list "${open[@]}"
     (( $#files )) && $files
 }
 if [[ $funcstack[1] == _harp ]]; then _harp "$@"; else compdef _harp harp; fi]=],
