@@ -124,7 +124,7 @@ local BY_KIND = {
     local words = {}
     for _, procedure in ipairs(line.procedure and procedures(line) or {}) do
       if procedure.name == line.procedure then
-        for i, name in ipairs(procedure.params) do words[i] = { name .. "=", "an argument" } end
+        for i, name in ipairs(procedure.params) do words[i] = { name .. "=" } end
       end
     end
     if words[1] then words[#words + 1] = { ":open" } end

@@ -16,7 +16,7 @@ tasks have ended.]=],
     { [[harp -e 'print(require "harp".encode{ 1, 2 })']], "runs a line of Lua" },
   },
   define = function(parser)
-    parser:argument "script":argname "SCRIPT":description "The file; - is standard input."
+    parser:argument "script":argname "SCRIPT":args "?":description "The file; - is standard input."
     parser:argument "arg":argname "ARG":args "*":description "What the script gets."
     parser:flag "--local":description "Start a dispatcher and a daemon for this run."
     parser:option "--hosts":argname "NAME,…":description "More names for the local daemon, besides localhost."
