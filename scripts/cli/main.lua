@@ -12,8 +12,10 @@
 --     run        function(options) → exit status (default 0); not there when
 --                the command is C, which then reads its own options
 --
--- What is raised becomes a line on standard error and an exit status.
+-- What is raised becomes a line on standard error and an exit status; an
+-- integer that is raised is the exit status, without a line.
 
+local core = require "harp.core"
 local outcome = require "harp.outcome"
 
 local main = {}
@@ -33,12 +35,14 @@ local function marked(argv)
   return list
 end
 
+--- Such words as they were.
 local function unmarked(v)
   if type(v) == "string" then return (v:gsub("^" .. MARK, "")) end
   if type(v) ~= "table" then return v end
   for key, item in pairs(v) do v[key] = unmarked(item) end
   return v
 end
+main.unmarked = unmarked
 
 -- Also where other arguments are missing, which argparse would see first.
 local function asks_for_help(argv)
@@ -67,6 +71,23 @@ local function complain(name, text, status)
   return status
 end
 
+--- Raises that the command line, which argparse has let pass, makes no sense.
+function main.usage(text)
+  error(core.error{ kind = "UsageError", type = "usage", message = text }, 0)
+end
+
+-- What a command raised: its exit status. An integer is one already, of what
+-- has been said.
+local function conclude(name, failure)
+  if math.type(failure) == "integer" then return failure end
+  if core.is_error(failure) and failure.type == "usage" then
+    return complain(name, ("%s; see harp %s --help"):format(failure.message, name), outcome.USAGE)
+  end
+  if type(failure) ~= "string" then return complain(name, outcome.line(failure), outcome.code(failure)) end
+  if failure:find "^[^\n]*interrupted\n" then return outcome.INTERRUPTED end
+  return complain(name, failure, outcome.SCRIPT_ERROR)
+end
+
 --- Runs a subcommand; returns the exit status.
 function main.run(name, argv)
   if asks_for_help(argv) then
@@ -80,8 +101,7 @@ function main.run(name, argv)
     return failure
   end, unmarked(options))
   if ok then return status or outcome.WELL end
-  if type(status) == "string" then return complain(name, status, outcome.SCRIPT_ERROR) end
-  return complain(name, outcome.line(status), outcome.code(status))
+  return conclude(name, status)
 end
 
 return main

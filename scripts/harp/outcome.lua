@@ -28,6 +28,9 @@ outcome.WELL, outcome.SCRIPT_ERROR, outcome.USAGE = 0, 1, 2
 outcome.EXCEPTION, outcome.ERROR, outcome.CANCELLED, outcome.UNREACHABLE = 3, 4, 5, 6
 outcome.TIMEOUT, outcome.UNKNOWN = 7, 8
 
+--- By Ctrl-C, and by a reader who has gone: as shells have it, 128 + the signal.
+outcome.INTERRUPTED, outcome.CLOSED_PIPE = 130, 141
+
 local BY_TYPE = { timeout = outcome.TIMEOUT, unknown_outcome = outcome.UNKNOWN, missing_result = outcome.UNKNOWN }
 local BY_KIND = {
   RemoteException = outcome.EXCEPTION, CancelledException = outcome.CANCELLED,
@@ -43,6 +46,8 @@ function outcome.code(failure)
 end
 
 local HINTS = {
+  unsupported = "stock dispatchers cannot; use one of harp's own (--caller ADDRESS)",
+  nxdomain = "is the name right?",
   econnrefused = "nobody listens there: is it the right address, and is the server running? `harp local` starts one",
   unknown_host = "`harp hosts` lists the hosts that the dispatcher knows",
   no_such_procedure = "`harp procedures HOST` lists what there is",

@@ -1,0 +1,179 @@
+--- Runs: calls that go on at the same time, each told of as it goes (see
+-- reporter.lua), and what Ctrl-C does to them. One that fails does not stop
+-- the others.
+
+local core = require "harp.core"
+local harp = require "harp"
+local outcome = require "harp.outcome"
+local output = require "harp.cli.output"
+
+local following = {}
+
+local GRACE = 2                 -- seconds in which a second Ctrl-C cancels
+
+-- ---- Ctrl-C ----
+
+--- Runs `work` until it ends, when true is returned, or until Ctrl-C: then its
+-- task is cancelled, and `interrupted(interrupts)` is returned.
+function following.attend(work, interrupted)
+  local interrupts <close> = core.interrupts()
+  local heard = false
+  local worker = core.spawn(work)
+  local guard = core.spawn(function()
+    interrupts:wait()
+    heard = true
+    worker:cancel()
+  end)
+  local well, failure = pcall(worker.join, worker)
+  guard:cancel()
+  if heard then return interrupted(interrupts) end
+  if not well then error(failure, 0) end
+  return true
+end
+
+--- Waits for Ctrl-C, `seconds` long; was there one?
+function following.hears(interrupts, seconds)
+  local heard, failure = pcall(harp.timeout, seconds, interrupts.wait, interrupts)
+  if not heard and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
+  return heard
+end
+
+local DETACHED = [[
+detached; %s. To come back:
+  harp job follow %s
+Ctrl-C again, within %d s, cancels %s.]]
+
+-- Those that go on without us, and a line for those of which nobody knows.
+local function left(command, runs)
+  local list, ids = {}, {}
+  for _, run in ipairs(runs) do
+    if not run.status and run.job then
+      list[#list + 1] = run
+      ids[#ids + 1] = run.job:id()
+    elseif not run.status then
+      output.note(command, ("%s: it is not known whether the call was accepted; `harp jobs` shows it"):format(run.host))
+    end
+  end
+  return list, table.concat(ids, " ")
+end
+
+local function cancel(command, list)
+  local cancelled = 0
+  harp.map(list, function(run)
+    local well, done = pcall(run.job.cancel, run.job)
+    if well and done then cancelled = cancelled + 1 end
+    if not well then output.note(command, outcome.line(done)) end
+  end)
+  output.note(command, list[2] and ("cancelled %d of %d"):format(cancelled, #list)
+    or cancelled == 1 and "cancelled" or "it had ended")
+  return outcome.CANCELLED
+end
+
+--- The terminal has shown "^C", and no more.
+function following.end_line()
+  if core.terminal(2) then io.stderr:write "\n" end
+end
+
+local function detach(command, runs, interrupts)
+  following.end_line()
+  local list, ids = left(command, runs)
+  if not list[1] then return following.worst(runs) end
+  local what, them = "the job goes on", "it"
+  if list[2] then what, them = ("%d jobs go on"):format(#list), "them" end
+  output.note(command, DETACHED:format(what, ids, GRACE, them))
+  if not following.hears(interrupts, GRACE) then return outcome.INTERRUPTED end
+  following.end_line()
+  interrupts:close()            -- the next one ends us
+  return cancel(command, list)
+end
+
+-- ---- runs ----
+
+-- From the harmless to the grave.
+local GRAVITY = {}
+for i, status in ipairs{
+  outcome.WELL, outcome.CANCELLED, outcome.EXCEPTION, outcome.ERROR, outcome.USAGE, outcome.SCRIPT_ERROR,
+  outcome.TIMEOUT, outcome.UNREACHABLE, outcome.UNKNOWN,
+} do GRAVITY[status] = i end
+
+--- The exit status of several: that of the worst.
+function following.worst(runs)
+  local worst = outcome.WELL
+  for _, run in ipairs(runs) do
+    local status = run.status or outcome.UNKNOWN
+    if GRAVITY[status] > GRAVITY[worst] then worst = status end
+  end
+  return worst
+end
+
+--- What --help says about it.
+following.EXIT_STATUS = [[
+Exit status, of several the first of these that one has: 8 the outcome is not
+known, 6 unreachable, 7 timeout, 4 error, 3 exception of the procedure,
+5 cancelled, 0 well. 130: left by Ctrl-C, the jobs go on.]]
+
+--- Notes a failure of a run, and tells of it.
+function following.fail(run, failure, reporter)
+  run.status = outcome.code(failure)
+  if not core.is_error(failure) then failure = core.error{ type = "error", message = outcome.line(failure) } end
+  reporter:failure(run, failure)
+end
+
+--- Notes what `job:result()` returned, and tells of it.
+function following.conclude(run, result, reporter)
+  if result == harp.CALL_CANCELLED then
+    run.status = outcome.CANCELLED
+    reporter:cancelled(run)
+  elseif core.is_error(result) then
+    following.fail(run, result, reporter)
+  else
+    run.status = outcome.WELL
+    reporter:result(run, result)
+  end
+end
+
+--- Tells of a run's packets as they come, and of its end. options: since, recent.
+function following.follow(run, reporter, options)
+  for number, data in run.job:follow{ since = options.since, recent = options.recent, numbered = true } do
+    reporter:packet(run, number, data)
+  end
+  following.conclude(run, run.job:result{ wait = true }, reporter)
+end
+
+-- A cancelled task is no failure of its run; an integer is for us to end.
+local function is_ours(failure)
+  return type(failure) ~= "number" and not (core.is_error(failure, "CancelledException") and failure.type == "task")
+end
+
+-- While no call was accepted, that the dispatcher cannot be reached is no
+-- matter of one host: one line says so.
+local function is_everybodys(runs, failure)
+  if not core.is_error(failure, "CommunicationError") or failure.type == "unknown_outcome" then return false end
+  for _, run in ipairs(runs) do
+    if run.job or run.status then return false end
+  end
+  return true
+end
+
+--- Does `work(run)` for all of them at once; returns true when all have come
+-- to an end. `direct`: each has a server of its own.
+function following.each(runs, work, reporter, direct)
+  harp.map(runs, function(run)
+    local well, failure = pcall(work, run)
+    if well then return end
+    if not is_ours(failure) or not direct and is_everybodys(runs, failure) then error(failure, 0) end
+    following.fail(run, failure, reporter)
+  end)
+  return true
+end
+
+--- The same, and Ctrl-C detaches from their jobs, then cancels them; returns the
+-- exit status.
+function following.run(command, runs, work, reporter)
+  local ended = following.attend(function() following.each(runs, work, reporter) end, function(interrupts)
+    return detach(command, runs, interrupts)
+  end)
+  return ended == true and following.worst(runs) or ended
+end
+
+return following
