@@ -32,6 +32,15 @@ describe("make install", function()
     end
   end)
 
+  it("has the manual and completion where they are looked for", function()
+    for _, path in ipairs{ "man/man1/harp.1", "man/man1/harp-run.1", "man/man1/harp-daemon.1" } do
+      assert.truthy(harness.read(prefix .. "/share/" .. path):find "^%.TH HARP")
+    end
+    local bash = harness.read(prefix .. "/share/bash-completion/completions/harp")
+    assert.truthy(bash:find("complete -F _harp harp", 1, true))
+    assert.truthy(harness.read(prefix .. "/share/zsh/site-functions/_harp"):find "^#compdef harp\n")
+  end)
+
   it("has services that systemd is told about, and that are reloaded by a signal", function()
     for _, name in ipairs{ "harp-daemon.service", "harp-dispatcher.service" } do
       assert.same({ "notify" }, list(name, "Type"))

@@ -88,8 +88,7 @@ local ENVIRONMENT = {
   { label = "HARP_USER, HARP_PASSWORD", calls = true, text = "The same for a daemon that is called directly." },
   { label = "XDG_CONFIG_HOME, XDG_STATE_HOME", text = "Where FILES of the user are, instead of ~/.config and "
     .. "~/.local/state." },
-  { label = "COLUMNS", text = "How wide tables and help are, where it is set; else as wide as the terminal is, "
-    .. "or 80." },
+  { label = "COLUMNS", text = "How wide help is where standard output is no terminal; default 80." },
   { label = "NO_COLOR", calls = true, text = "Nothing is coloured when it is set." },
 }
 
@@ -205,13 +204,14 @@ article.FIRST = {
 }
 
 article.ABOUT = [=[
-Remote calls you can script. A call is a job with an id: it outlives the script that made it, its results can be followed
-live and read again later, and hundreds of hosts are one loop in Lua. One program is the scripts' runtime, the dispatcher
-that keeps the jobs, and the daemon that runs procedures on each machine.]=]
+Remote calls you can script. A call is a job with an id: it outlives the script that made it, its results
+can be followed live and read again later, and hundreds of hosts are one loop in Lua. One program is the
+scripts' runtime, the dispatcher that keeps the jobs, and the daemon that runs procedures on each machine.]=]
 
 article.USAGE = [=[
 harp COMMAND [ARG…]
 harp [OPTION…] SCRIPT [ARG…]
+harp [OPTION…] -e CODE [ARG…]
 harp]=]
 
 --- Of harp itself.

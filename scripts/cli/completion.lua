@@ -2,6 +2,8 @@
 -- itself (harp complete), out of the commands' parsers: so they are those of
 -- the program that is called, and both shells have the same.
 
+local output = require "harp.cli.output"
+
 local SCRIPTS = {
   bash = [=[
 # bash completion for harp, made by `harp completion bash`.
@@ -55,8 +57,9 @@ return {
   synopsis = "bash|zsh",
   purpose = "a shell's script for completion with Tab",
   details = [=[
-Prints a script that completes commands, options, files, and what servers know: hosts, procedures, jobs. `make install` puts
-it where the shells look for it; without that:]=],
+Prints a script that completes commands, options, files, and what servers know: hosts,
+procedures and their arguments, jobs. `make install` puts it where the shells look for it;
+without that, the examples do.]=],
   examples = {
     { "source <(harp completion bash)", "in ~/.bashrc" },
     { "source <(harp completion zsh)", "in ~/.zshrc, after compinit" },
@@ -64,5 +67,5 @@ it where the shells look for it; without that:]=],
   define = function(parser)
     parser:argument "shell":argname "SHELL":choices{ "bash", "zsh" }:description "Whose script: bash or zsh."
   end,
-  run = function(options) print(SCRIPTS[options.shell]) end,
+  run = function(options) output.line(SCRIPTS[options.shell]) end,
 }

@@ -1,6 +1,7 @@
 --- harp help
 
 local outcome = require "harp.outcome"
+local output = require "harp.cli.output"
 
 local function text(name, as_man)
   if not as_man then
@@ -28,7 +29,7 @@ return {
     local commands = require "harp.cli.article".commands()
     for _, command in ipairs(commands) do
       if name == nil or command == name then
-        print(text(name, options.man))
+        output.line(text(name, options.man))
         return outcome.WELL
       end
     end

@@ -88,18 +88,21 @@ local function conclude(name, failure)
   return complain(name, failure, outcome.SCRIPT_ERROR)
 end
 
+local function print_help(name) require "harp.cli.output".line(require "harp.cli.page".of(name)) end
+
 --- Runs a subcommand; returns the exit status.
 function main.run(name, argv)
-  if asks_for_help(argv) then
-    print(require "harp.cli.page".of(name))
-    return outcome.WELL
+  local run, options = print_help, name
+  if not asks_for_help(argv) then
+    local well
+    well, options = main.parser(name):pparse(marked(argv))
+    if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
+    run, options = main.command(name).run, unmarked(options)
   end
-  local well, options = main.parser(name):pparse(marked(argv))
-  if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
-  local ok, status = xpcall(main.command(name).run, function(failure)
+  local ok, status = xpcall(run, function(failure)
     if type(failure) == "string" then return debug.traceback(failure, 2) end
     return failure
-  end, unmarked(options))
+  end, options)
   if ok then return status or outcome.WELL end
   return conclude(name, status)
 end

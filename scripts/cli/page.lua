@@ -1,15 +1,15 @@
 --- Help for the terminal, as wide as that is.
 
-local core = require "harp.core"
+local output = require "harp.cli.output"
 
 local page = {}
 
 local WIDEST, TERM = 100, 26        -- wider lines are hard to read; the column of what terms mean
 
---- Columns: $COLUMNS, else the terminal's, else 80; within what reads well.
+--- Columns: the terminal's, else $COLUMNS, else 80; within what reads well.
 function page.width()
-  local width = tonumber(os.getenv "COLUMNS") or core.terminal_width and core.terminal_width() or 80
-  return math.max(40, math.min(width, WIDEST))
+  local columns = output.size()
+  return math.max(40, math.min(columns, WIDEST))
 end
 
 --- A text in lines of at most `width`, all but the first after `indent` spaces

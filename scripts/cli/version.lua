@@ -1,6 +1,7 @@
 --- harp version
 
 local core = require "harp.core"
+local output = require "harp.cli.output"
 
 return {
   synopsis = "[--json]",
@@ -14,9 +15,9 @@ return {
     if options.json then
       local all = { harp = core.version }
       for _, library in ipairs(libraries) do all[library[1]] = library[2] or core.null end
-      return print(core.encode(all))
+      return output.line(core.encode(all))
     end
-    print("harp " .. core.version)
-    for _, library in ipairs(libraries) do print(library[1] .. " " .. (library[2] or "is not installed")) end
+    output.line("harp " .. core.version)
+    for _, library in ipairs(libraries) do output.line(library[1] .. " " .. (library[2] or "is not installed")) end
   end,
 }
