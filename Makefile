@@ -104,12 +104,14 @@ install: all            ## into PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
-	harp=$(BUILD)/harp; for c in "" $$($$harp complete help "" | cut -f 1); do \
-	    man=$(BUILD)/harp$${c:+-$$c}.1; $$harp help --man $$c >$$man; \
-	    install -D -m 644 $$man $(DESTDIR)$(PREFIX)/share/man/man1/$${man##*/}; done; \
-	for s in bash:bash-completion/completions/harp zsh:zsh/site-functions/_harp; do \
-	    $$harp completion $${s%%:*} >$(BUILD)/completion; \
-	    install -D -m 644 $(BUILD)/completion $(DESTDIR)$(PREFIX)/share/$${s#*:}; done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	umask 022; cd $(DESTDIR)$(PREFIX)/share; harp=../bin/harp; \
+	for c in "" $$($$harp complete help "" | cut -f 1); do \
+	    $$harp help --man $$c >man/man1/harp$${c:+-$$c}.1; done; \
+	$$harp completion bash >bash-completion/completions/harp; \
+	$$harp completion zsh >zsh/site-functions/_harp
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)

@@ -36,7 +36,7 @@ static void add_lua(lua_State *L)
     char version[32];
 
     if (!number)
-        number = LUA_RELEASE + strlen("Lua ");
+        number = &LUA_RELEASE[strlen("Lua ")];
     snprintf(version, sizeof version, "%.*s",
              (int)strspn(number, "0123456789."), number);
     add(L, "Lua", version);
