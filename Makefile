@@ -12,7 +12,7 @@ DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson lua-argparse libcurl4-open
                libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
                valgrind cppcheck clang openssl ca-certificates procps \
-               iproute2
+               iproute2 mandoc zsh
 DEBIAN_FUZZ  = clang libclang-rt-14-dev
 
 # One place for "install what is missing": quiet when nothing is.
@@ -104,6 +104,14 @@ install: all            ## into PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	umask 022; cd $(DESTDIR)$(PREFIX)/share; harp=../bin/harp; \
+	for c in "" $$($$harp complete help "" | cut -f 1); do \
+	    $$harp help --man $$c >man/man1/harp$${c:+-$$c}.1; done; \
+	$$harp completion bash >bash-completion/completions/harp; \
+	$$harp completion zsh >zsh/site-functions/_harp
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)

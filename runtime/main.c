@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +29,8 @@ static const struct command {
     { "procedures", in_lua },
     { "help", in_lua },
     { "version", in_lua },
+    { "completion", in_lua },
+    { "complete", in_lua },
 };
 
 #define COMMANDS (int)(sizeof commands / sizeof *commands)
@@ -74,12 +78,24 @@ static void fill_streams(void)
         close(fd);
 }
 
+/*
+ * Is this word neither an option nor a file? What has a path is always meant
+ * as a file.
+ */
+static bool is_unknown(const char *word)
+{
+    return *word != '-' && !strchr(word, '/') && access(word, F_OK) != 0
+        && errno == ENOENT;
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
 
     fill_streams();
     command = argc > 1 ? find(name_of(argv[1])) : NULL;
+    if (argc > 1 && !command && is_unknown(argv[1]))
+        return lua_command("unknown", 1, argv + 1);
     /* What is no command is a script, or an option of run. */
     return command ? command->run(argc - 1, argv + 1) : cli_run(argc, argv);
 }

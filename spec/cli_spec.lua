@@ -123,7 +123,7 @@ describe("harp", function()
     for _, name in ipairs{ "run", "-e CODE", "dispatcher", "daemon", "version" } do
       assert.truthy(output:find(name, 1, true))
     end
-    assert.truthy(harp_ "--version":find "^harp %d+%.%d+%.%d+\n$")
+    assert.truthy(harp_ "--version":find "^harp %d+%.%d+%.%d+\n")
     assert.truthy(harp_ "run --help":find "Usage: harp")
     assert.truthy(harp_ "daemon --help":find "Usage: harp daemon")
     for _, wrong in ipairs{ "", "--nonsense", "run", "run --local", "-e", "--hosts a x.lua", "daemon", "dispatcher",

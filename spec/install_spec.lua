@@ -28,8 +28,17 @@ describe("make install", function()
       assert.equal(("%s --config /etc/harp/%s.lua"):format(name, name), rest)
       local output, status = harness.shell(("%s %s --help"):format(program, name))
       assert.equal(0, status)
-      assert.truthy(output:find(("usage: harp %s --config FILE"):format(name), 1, true))
+      assert.truthy(output:find(("Usage: harp %s --config FILE"):format(name), 1, true))
     end
+  end)
+
+  it("has the manual and completion where they are looked for", function()
+    for _, path in ipairs{ "man/man1/harp.1", "man/man1/harp-run.1", "man/man1/harp-daemon.1" } do
+      assert.truthy(harness.read(prefix .. "/share/" .. path):find "^%.TH HARP")
+    end
+    local bash = harness.read(prefix .. "/share/bash-completion/completions/harp")
+    assert.truthy(bash:find("complete -F _harp harp", 1, true))
+    assert.truthy(harness.read(prefix .. "/share/zsh/site-functions/_harp"):find "^#compdef harp\n")
   end)
 
   it("has services that systemd is told about, and that are reloaded by a signal", function()

@@ -6,6 +6,7 @@
 
 #include "bindings/harp.h"
 #include "cli/cli.h"
+#include "cli/libraries.h"
 #include "host/state.h"
 #include "host/task.h"
 
@@ -26,6 +27,8 @@ static void push_main(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, open_names);
     lua_setfield(L, -2, "harp.cli.names");
+    lua_pushcfunction(L, libraries_open);
+    lua_setfield(L, -2, "harp.cli.libraries");
     lua_pop(L, 1);
     if (luaL_dostring(L, "require 'harp' return require('harp.cli.main').run"))
         lua_error(L);

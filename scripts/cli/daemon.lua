@@ -2,13 +2,13 @@
 
 return {
   synopsis = "--config FILE",
-  purpose = "the daemon: runs procedures on this machine",
+  purpose = "run procedures on this machine, for callers over TLS",
   usage = [=[
 Usage: harp daemon --config FILE
        harp daemon --test --config FILE
        harp daemon --init [--config FILE]]=],
   details = [=[
-Runs procedures on this machine for callers over TLS. FILE is Lua:
+FILE is Lua:
 
   listen = "127.0.0.1:4306"               or "unix:/path", "systemd",
                                           "systemd:NAME", or a list
@@ -41,9 +41,16 @@ with it, the old settings stay. Only `listen` needs a restart. SIGTERM ends
 the calls, whose callers are told, and then the daemon.
 
 As root it reads nothing that anybody may write, nor a key that anybody may
-read.
-
-  --test    reads and loads all, says whether it is good, and ends
-  --init    makes a key and a certificate where there are none, and says
-            what a dispatcher has to know of this daemon]=],
+read.]=],
+  examples = {
+    { "harp daemon --init", "makes what a new machine needs, and says what to do next" },
+    { "harp daemon --test --config /etc/harp/daemon.lua", "is it good? before the daemon reads it again" },
+    { "harp daemon --config /etc/harp/daemon.lua", "serves until it gets SIGTERM" },
+  },
+  define = function(parser)
+    parser:option "--config":argname "FILE":description "Its configuration, in Lua."
+    parser:flag "--test":description "Read and load all, say whether it is good, and end."
+    parser:flag "--init"
+      :description "Make a key and a certificate where there are none, and say what a dispatcher has to know of it."
+  end,
 }

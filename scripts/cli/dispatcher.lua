@@ -2,11 +2,9 @@
 
 return {
   synopsis = "--config FILE",
-  purpose = "the dispatcher: queues calls, keeps their results",
-  usage = [=[
-Usage: harp dispatcher --config FILE]=],
+  purpose = "queue calls, run them on daemons, keep their results",
   details = [=[
-Queues calls, runs them on daemons, and keeps their results. FILE is Lua:
+FILE is Lua:
 
   listen = "127.0.0.1:3502"               or "unix:/path", "systemd",
                                           "systemd:NAME", or a list of
@@ -79,4 +77,10 @@ print hosts, a line of JSON each, {"hostname","address","port",
   hosts_command = { "/path", "argument" }  no shell
   hosts_refresh = 300                     seconds to the next run; 0: none
   hosts_timeout = 60                      seconds that it may take]=],
+  examples = {
+    { "harp dispatcher --config /etc/harp/dispatcher.lua", "serves until it gets SIGTERM or SIGINT" },
+  },
+  define = function(parser)
+    parser:option "--config":argname "FILE":count(1):description "Its configuration, in Lua."
+  end,
 }

@@ -1,33 +1,40 @@
 --- harp help
 
-local main = require "harp.cli.main"
 local outcome = require "harp.outcome"
+local output = require "harp.cli.output"
 
--- All of them, in the order in which they are told of; the program sets it.
-local names = require "harp.cli.names"
-
-local function list()
-  print "harp: remote calls from Lua\n"
-  for _, name in ipairs(names) do
-    local command = main.command(name)
-    print(("  harp %-34s %s"):format(name .. " " .. command.synopsis, command.purpose))
+local function text(name, as_man)
+  if not as_man then
+    local page = require "harp.cli.page"
+    return name and page.of(name) or page.of_harp()
   end
-  print "\nharp help COMMAND, or harp COMMAND --help, says more.\n\nExit status:"
-  for code = 0, #outcome.NAMES do print(("  %d  %s"):format(code, outcome.NAMES[code])) end
+  local article = require "harp.cli.article"
+  return require "harp.cli.man".of(name and article.of(name) or article.of_harp())
 end
 
 return {
   synopsis = "[COMMAND]",
-  purpose = "this list, or all about a command",
+  purpose = "what there is, or all about one command",
+  examples = {
+    { "harp help", "lists the commands, and says what to try first" },
+    { "harp help run", "says all about one, as `harp run --help` does" },
+    { "harp help --man run | man -l -", "shows its manual page, where harp is not installed" },
+  },
   define = function(parser)
-    parser:argument "command":description "Of which one.":args "?"
+    parser:argument "command":description "Of which one.":args "?":argname "COMMAND"
+    parser:flag "--man":description "As a manual page, for `man -l -`."
   end,
   run = function(options)
-    if not options.command then return list() end
-    for _, name in ipairs(names) do
-      if name == options.command then return print(main.parser(name):get_help()) end
+    local name = options.command
+    local commands = require "harp.cli.article".commands()
+    for _, command in ipairs(commands) do
+      if name == nil or command == name then
+        output.line(text(name, options.man))
+        return outcome.WELL
+      end
     end
-    io.stderr:write(("harp help: there is no command %q; harp help lists them\n"):format(options.command))
+    io.stderr:write(("harp help: there is no command %q%s; `harp help` lists them\n"):format(
+      name, require "harp.cli.similar".hint(name, commands)))
     return outcome.USAGE
   end,
 }

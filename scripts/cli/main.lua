@@ -6,7 +6,9 @@
 --     details    text for --help (optional)
 --     examples   list of { command line, what it does } (optional)
 --     define     function(parser): its arguments and options, as argparse has
---                them (optional)
+--                them (optional). A command in C says here what it has, for
+--                help and completion
+--     hidden     true when people are not told of it
 --     run        function(options) → exit status (default 0); not there when
 --                the command is C, which then reads its own options
 --
@@ -51,23 +53,14 @@ local function asks_for_help(argv)
   return false
 end
 
-local function add_examples(parser, examples)
-  local lines = { "Examples:" }
-  for _, example in ipairs(examples) do lines[#lines + 1] = ("   %s\n      %s"):format(example[1], example[2]) end
-  parser:epilog(table.concat(lines, "\n"))
-end
-
---- The parser of a subcommand; its help is what --help prints.
+--- The parser of a subcommand. harp.cli.page prints its help.
 function main.parser(name)
   local argparse = require "argparse"
   local command = main.command(name)
-  local parser = argparse("harp " .. name):add_help(false):help_max_width(80)
-  local about = command.purpose:gsub("^%l", string.upper) .. "."
-  parser:description(command.details and about .. "\n\n" .. command.details or about)
+  local parser = argparse("harp " .. name):add_help(false)
   if command.usage then parser:usage(command.usage) end
   if command.define then command.define(parser) end
   parser:flag "-h --help":description "This text."
-  if command.examples then add_examples(parser, command.examples) end
   return parser
 end
 
@@ -95,19 +88,21 @@ local function conclude(name, failure)
   return complain(name, failure, outcome.SCRIPT_ERROR)
 end
 
+local function print_help(name) require "harp.cli.output".line(require "harp.cli.page".of(name)) end
+
 --- Runs a subcommand; returns the exit status.
 function main.run(name, argv)
-  local parser = main.parser(name)
-  if asks_for_help(argv) then
-    print(parser:get_help())
-    return outcome.WELL
+  local run, options = print_help, name
+  if not asks_for_help(argv) then
+    local well
+    well, options = main.parser(name):pparse(marked(argv))
+    if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
+    run, options = main.command(name).run, unmarked(options)
   end
-  local well, options = parser:pparse(marked(argv))
-  if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
-  local ok, status = xpcall(main.command(name).run, function(failure)
+  local ok, status = xpcall(run, function(failure)
     if type(failure) == "string" then return debug.traceback(failure, 2) end
     return failure
-  end, unmarked(options))
+  end, options)
   if ok then return status or outcome.WELL end
   return conclude(name, status)
 end

@@ -11,6 +11,19 @@ outcome.NAMES = {
   [0] = "well", "script error", "usage", "exception", "error", "cancelled", "unreachable", "timeout", "unknown outcome",
 }
 
+--- What each of them means, for the manual.
+outcome.MEANINGS = {
+  [0] = "All went well.",
+  "The script failed, or harp could not do what it was asked to.",
+  "It was called wrongly: nothing was done.",
+  "The procedure raised an exception.",
+  "The dispatcher or the daemon answered with an error.",
+  "The job was cancelled.",
+  "The dispatcher, or the daemon behind it, could not be reached.",
+  "It took longer than it was allowed to.",
+  "Nobody can know whether, or how, the call ended.",
+}
+
 outcome.WELL, outcome.SCRIPT_ERROR, outcome.USAGE = 0, 1, 2
 outcome.EXCEPTION, outcome.ERROR, outcome.CANCELLED, outcome.UNREACHABLE = 3, 4, 5, 6
 outcome.TIMEOUT, outcome.UNKNOWN = 7, 8
