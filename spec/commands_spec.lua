@@ -476,6 +476,11 @@ describe("a command", function()
       assert.equal(4, status)
     end)
 
+    it("says that its output was lost, on a full disk", function()
+      local output, status = harness.shell(("%s %s 2>&1 >/dev/full"):format(harness.program, line_of "hosts"))
+      assert.same({ "harp: some of standard output is lost: No space left on device\n", 1 }, { output, status })
+    end)
+
     it("ends quietly when nobody reads any more", function()
       for _, ignored in ipairs{ "", "trap '' PIPE; " } do
         for _, command in ipairs{ "jobs", "hosts", "procedures web01", "call web01 count 2000" } do

@@ -106,7 +106,7 @@ end
 
 local function watch(rpc, options)
   if not output.is_terminal or options.json then main.usage "--watch needs a terminal" end
-  print_table(rpc, options)     -- what is wrong with the dispatcher at first is an error
+  lines_of(rpc, options)        -- what is wrong with the dispatcher at first is an error
   output.write(HOME .. REST_OF_SCREEN)
   following.attend(function()
     while true do
@@ -132,7 +132,7 @@ local function define(parser)
 end
 
 return {
-  synopsis = "[--state STATE] [--host NAME] …",
+  synopsis = "[OPTION…]",
   purpose = "list the jobs of the dispatcher",
   usage = "Usage: harp jobs [OPTION…]",
   details = details,
