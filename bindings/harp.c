@@ -124,6 +124,7 @@ static int open_core(lua_State *L)
     exchange_open(L);
     tasks_open(L);
     exec_open(L);
+    files_open(L);
     terminal_open(L);
     return 1;
 }

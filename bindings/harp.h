@@ -26,6 +26,7 @@ void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
 void exec_open(lua_State *L);           /* exec environment */
+void files_open(lua_State *L);          /* is_readable_by_others */
 void terminal_open(lua_State *L);       /* terminal interrupts */
 
 /*

@@ -27,6 +27,7 @@ static const struct command {
     { "queues", in_lua },
     { "hosts", in_lua },
     { "procedures", in_lua },
+    { "config", in_lua },
     { "help", in_lua },
     { "version", in_lua },
     { "completion", in_lua },

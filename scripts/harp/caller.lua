@@ -1,8 +1,10 @@
 --- A caller: a dispatcher, and through it hosts and jobs.
 --
 --     harp.caller()                   $HARP_CALLER, else the local stack if one
---                                     was started, else localhost:3502
---     harp.caller("host[:port]")      also "[v6]:port", "unix:/path"
+--                                     was started, else that of the user's
+--                                     configuration, else localhost:3502
+--     harp.caller("host[:port]")      also "[v6]:port", "unix:/path", or a name
+--                                     of the configuration (harp.settings)
 --     harp.caller{host = …, port = …, tls = true, …}
 --
 -- The options are those of harp.endpoint; plain unless `tls` is true or
@@ -26,6 +28,7 @@ local host = require "harp.host"
 local job = require "harp.job"
 local link = require "harp.link"
 local login = require "harp.login"
+local settings = require "harp.settings"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
@@ -38,11 +41,23 @@ local private = setmetatable({}, { __mode = "k" })
 local OWN_OPTIONS = { reply_timeout = true, idle_timeout = true, retry_for = true }
 for name in pairs(login.OPTIONS) do OWN_OPTIONS[name] = true end
 
+-- The options with a host: as they say, or what is meant when they do not.
+local function with_host(options)
+  if options.port or options.host then return settings.named_caller(options) end
+  local stack, address = core.local_stack(), os.getenv "HARP_CALLER"
+  local defaults = address and { host = address } or not stack and settings.default_caller()
+  if not defaults then return options end
+  local all = {}
+  for name, v in pairs(defaults) do all[name] = v end
+  for name, v in pairs(options) do all[name] = v end
+  return settings.named_caller(all)
+end
+
 -- Where it is, and whether that is the local stack.
 local function find(options)
   if options.port then return options.host or "localhost" end
   local stack = core.local_stack()
-  local address = options.host or os.getenv "HARP_CALLER" or stack and stack.caller or "localhost"
+  local address = options.host or stack and stack.caller or "localhost"
   if stack and (address == "localhost" or address == stack.caller) then return stack.caller, true end
   return address
 end
@@ -69,6 +84,7 @@ local function open(options)
   if type(options) ~= "table" then
     error("harp.caller takes an address or a table, not a " .. type(options), 3)
   end
+  options = with_host(options)
   local complaint = endpoint.complaint(options, OWN_OPTIONS)
   if complaint then error("harp.caller" .. complaint, 3) end
   local address, is_local = find(options)

@@ -7,14 +7,16 @@
 -- Options: user (default $HARP_USER), password (default $HARP_PASSWORD) or
 -- password_file, and those of harp.endpoint: host (default localhost), port
 -- (default 4306), and how the daemon is trusted. It always speaks TLS; `tls` is
--- true or "legacy". In seconds, 0 for no limit: reply_timeout (60: until the
--- call is accepted) and idle_timeout (0: of silence after that). The local
--- stack, if one was started, answers for "localhost" unless a port is given,
--- whatever the other options say.
+-- true or "legacy". What they do not say is looked for in the environment, and
+-- then in the user's configuration (harp.settings). In seconds, 0 for no
+-- limit: reply_timeout (60: until the call is accepted) and idle_timeout (0: of
+-- silence after that). The local stack, if one was started, answers for
+-- "localhost" unless a port is given, whatever the other options say.
 
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
 local login = require "harp.login"
+local settings = require "harp.settings"
 local stream = require "harp.stream"
 local value = require "harp.value"
 
@@ -49,17 +51,19 @@ local function check(options)
 end
 
 local function open(given)
-  local options = check(given)
+  local is_local = (given.host or "localhost") == "localhost" and not given.port
+  local stack = is_local and core.local_stack() or nil
+  local options = check(stack and given or settings.server(given))
   local address = options.host or "localhost"
-  local stack = address == "localhost" and not options.port and core.local_stack() or nil
   local user, password = credentials(options, stack)
-  if stack then address, options = stack.server, { tls = true, pin = stack.pin } end
+  local way = options
+  if stack then address, way = stack.server, { tls = true, pin = stack.pin } end
   return {
     user = user,
     password = password,
-    reply_timeout = given.reply_timeout or 60,
-    idle_timeout = given.idle_timeout,
-    endpoint = endpoint.new(address, options, PORT),
+    reply_timeout = options.reply_timeout or 60,
+    idle_timeout = options.idle_timeout,
+    endpoint = endpoint.new(address, way, PORT),
   }
 end
 
