@@ -144,7 +144,8 @@ describe("the configuration", function()
       callers = {
         prod = { host = 'd', tls = true, user = 'me', password = 'hush', proxy = 'socks5h://me:hush@gate:1080' },
       }]]
-    os.execute("chmod 600 " .. harness.write(system, "servers = { web01 = { user = 'me', password = 'hush' } } caller = 'other'"))
+    harness.write(system, "servers = { web01 = { user = 'me', password = 'hush' } } caller = 'other'")
+    os.execute("chmod 600 " .. system)
     local output, errors, status = run("config --json", "HARP_PASSWORD=hush HARP_USER=me")
     assert.same({ "", 0 }, { errors, status })
     assert.is_nil(output:find("hush", 1, true))

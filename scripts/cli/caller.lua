@@ -8,7 +8,8 @@ local caller = {}
 --- Adds --caller to a command.
 function caller.option(parser)
   parser:option "--caller":argname "ADDRESS"
-    :description "The dispatcher: host, host:port, [v6]:port, unix:/path, or a name of the configuration. Default: `harp config` says."
+    :description("The dispatcher: host, host:port, [v6]:port, unix:/path, or a name of the configuration. "
+      .. "Default: `harp config` tells.")
 end
 
 --- The harp.caller of a command's options.
