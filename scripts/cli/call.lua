@@ -166,6 +166,7 @@ end
 return {
   synopsis = "HOST[,HOST…] PROC [ARG…]",
   purpose = "call a procedure, on one host or on many",
+  usage = "Usage: harp call [OPTION…] HOST[,HOST…] PROC [ARG…]",
   details = details,
   examples = {
     { "harp call web01 disk_usage /", "One argument, a text." },

@@ -6,6 +6,7 @@ local tables = require "harp.cli.table"
 return {
   synopsis = "",
   purpose = "list the hosts that the dispatcher knows",
+  usage = "Usage: harp hosts [OPTION…]",
   details = "The names that harp call takes, and where their daemons are.",
   examples = {
     { "harp hosts", "All of them." },

@@ -12,9 +12,9 @@ local SHOWN = 5                 -- of those that a prefix may mean
 
 ids.DETAILS = [[
 An id may be shortened, to 4 characters or more that no other of the newest
-10000 jobs begins with; a stock dispatcher needs all of it.
-"-" reads ids from standard input, a line each, or lines of JSON as harp jobs
-and harp call print them.]]
+10000 jobs begins with; a stock dispatcher needs all of it. "-" reads ids from
+standard input, a line each, or lines of JSON as harp jobs and harp call print
+them.]]
 
 -- A line of JSON has the id in "job" or in "id".
 local function id_of(line)

@@ -13,7 +13,7 @@ local show = require "harp.cli.show"
 local NAME = "job"
 
 local details = [[
-What became of calls, by the ids of their jobs:
+Tells what became of calls, by the ids of their jobs:
 
   status    where it is in its life, and what was called
   result    its outcome; not waited for, unless --wait says so
@@ -21,11 +21,16 @@ What became of calls, by the ids of their jobs:
   stream    its packets so far
   cancel    ends it, if it has not ended
 
-]] .. ids.DETAILS .. [[ What is shown, and the lines of
-JSON, is as harp call has it, without "host". Ctrl-C leaves the jobs, which go
-on; a second one, soon after, cancels those that are followed.
+]] .. ids.DETAILS .. [[
 
-]] .. following.EXIT_STATUS .. " 8 is\nalso a result that is not there yet."
+
+Values and lines of JSON are as harp call has them, without "host". Ctrl-C
+leaves what is followed, which goes on; a second one, soon after, cancels it.
+
+]] .. following.EXIT_STATUS .. [[
+
+
+A result that is not there yet is an outcome that is not known.]]
 
 local OUTCOMES = { RemoteException = "exception", RemoteError = "error" }
 
@@ -146,7 +151,8 @@ end
 
 return {
   synopsis = "status|result|follow|stream|cancel ID…",
-  purpose = "what became of calls, by their ids",
+  purpose = "look at jobs, follow or cancel them, by their ids",
+  usage = "Usage: harp job status|result|follow|stream|cancel [OPTION…] ID…",
   details = details,
   examples = {
     { "harp job follow 3f22", "Back to a call: all its packets, the new ones as they come, and its result." },

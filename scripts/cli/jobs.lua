@@ -133,6 +133,7 @@ end
 return {
   synopsis = "[--state STATE] [--host NAME] …",
   purpose = "list the jobs of the dispatcher",
+  usage = "Usage: harp jobs [OPTION…]",
   details = details,
   examples = {
     { "harp jobs --state running --watch", "What runs now, drawn anew each second." },

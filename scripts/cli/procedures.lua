@@ -43,6 +43,7 @@ end
 return {
   synopsis = "HOST",
   purpose = "list the procedures of a host",
+  usage = "Usage: harp procedures [OPTION…] HOST",
   details = [[
 The procedures that HOST offers to the dispatcher, or to you with --direct, with
 their parameters and the first line of what is said of them. KIND is "stream"

@@ -7,6 +7,7 @@ local tables = require "harp.cli.table"
 return {
   synopsis = "",
   purpose = "list the queues of the dispatcher",
+  usage = "Usage: harp queues [OPTION…]",
   details = [[
 The queues that have jobs now: how many may run at once, how many do, and how
 many wait. A queue is shown as --queue of harp call and harp jobs takes it.]],

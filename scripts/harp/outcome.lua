@@ -63,7 +63,7 @@ function outcome.line(failure)
   local text = ("%s: %s"):format(failure.type or failure.kind, failure.message or "no message")
   if failure.job then text = ("%s [job %s]"):format(text, failure.job) end
   local hint = failure.kind ~= "RemoteException" and HINTS[failure.type]
-  return (text:gsub("%s*\n%s*", " ")) .. (hint and ("; %s"):format(hint) or "")
+  return text:gsub("%s*\n%s*", " "):gsub("%c", "?") .. (hint and ("; %s"):format(hint) or "")
 end
 
 return outcome
