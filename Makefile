@@ -141,7 +141,8 @@ $(BUILD)/fault.so: spec/crash/fault.c
 	$(COMPILE) -fvisibility=default $(LDFLAGS) -shared -o $@ $<
 
 fuzz-targets: $(FUZZ)
-$(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS)
+$(FUZZ): $(BUILD)/%: $(BUILD)/spec/fuzz/%.o $(CORE_OBJECTS) \
+         $(BUILD)/runtime/daemon/hello.o
 	echo "LD $@"
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 

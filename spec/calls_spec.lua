@@ -43,8 +43,10 @@ procedure("dressed", { env = { COLOUR = "a b", LANG = false } }, about)
 procedure("few", { limits = { files = 1 } }, about)
 procedure("tiny", { limits = { memory = 1 << 20 } }, about)
 
+procedure("paths", function() return { package.path, package.cpath } end)
 procedure("shell", function(command) os.execute(command) end)
 procedure("short", { timeout = 0.3 }, function(command) os.execute(command) end)
+procedure("reads", function(command) return io.popen(command):read "a" end)
 stream("after", function(command) coroutine.yield "before" os.execute(command) end)
 
 procedure("spin", { timeout = 0.3 }, function() while true do end end)
@@ -92,12 +94,36 @@ procedure("short_nobody", { user = "nobody", timeout = 0.3 }, function(command) 
 procedure("shell_nobody", { user = "nobody" }, function(command) os.execute(command) end)
 ]]
 
+-- What this process can write to: which of the words, which are said backwards
+-- so that asking does not make them be there, and what other processes see, too.
+local MEMORY = [[
+local function writable(line) return line:match "^(%x+)%-(%x+) rw(.)" end
+
+procedure("memory", function(words)
+  local found, shared, maps = {}, {}, {}
+  local memory <close> = io.open "/proc/self/mem"
+  for line in io.lines "/proc/self/maps" do maps[#maps + 1] = line end
+  for _, line in ipairs(maps) do
+    local first, last, sharing = writable(line)
+    local start = first and tonumber(first, 16)
+    if sharing == "s" then shared[#shared + 1] = line end
+    local bytes = first and memory:seek("set", start) and memory:read(tonumber(last, 16) - start) or ""
+    for _, word in ipairs(words) do
+      if bytes:reverse():find(word, 1, true) then found[#found + 1] = word:reverse() .. line end
+    end
+  end
+  return { words = found, shared = shared }
+end)
+]]
+
 describe("the process of a call", function()
   local daemon
   local is_root = harness.shell "id -u" == "0\n"
   local has_sanitizer = harness.shell("ldd " .. harness.program):find "asan" ~= nil
 
-  local function start() return harness.daemon{ procedures = PROCEDURES .. (is_root and AS_NOBODY or "") } end
+  local function start()
+    return harness.daemon{ procedures = PROCEDURES .. (is_root and AS_NOBODY or ""), settings = "grace = 0.5" }
+  end
 
   setup(function() daemon = start() end)
   teardown(harness.clean_up)
@@ -185,6 +211,8 @@ describe("the process of a call", function()
         "PATH=/usr/local/bin:/usr/bin:/bin" } do
         assert.truthy(("\n" .. it_is.environment):find("\n" .. line .. "\n", 1, true), line)
       end
+      assert.truthy(("\n" .. about "about".environment):find "\nHARP_BUILD=")
+      assert.is_nil(("\n" .. it_is.environment):find "\nHARP_BUILD=")
       assert.truthy(("\n" .. about "clothes".environment):find("\nHOME=/tmp\n", 1, true))
       assert.truthy(about "about".uids:find "^0 ")
     end)
@@ -194,6 +222,26 @@ describe("the process of a call", function()
       assert.same({ "65534 65534 65534 65534", "1 1 1 1", "1" }, { it_is.uids, it_is.gids, it_is.groups })
       it_is = about "group"
       assert.same({ "0 0 0 0", "1 1 1 1", "1" }, { it_is.uids, it_is.gids, it_is.groups })
+    end)
+
+    it("nobody's password in its memory, nor what it shares with the daemon", function()
+      if has_sanitizer then return pending "a sanitizer keeps what was freed" end
+      local hash = harness.shell("openssl passwd -6 fourth-word"):match "%S+"
+      local passwords = harness.write(harness.directory() .. "/users", "filed:" .. hash .. "\n")
+      local other = harness.daemon{ procedures = MEMORY, settings = ([[
+        users = { first = "first-word", second = "second-word" } password_file = %q]]):format(passwords) }
+      local words = harp.array{}
+      for i, word in ipairs{ "first-word", "second-word", hash, "fourth-word" } do words[i] = word:reverse() end
+      for user, password in pairs{ first = "first-word", filed = "fourth-word" } do
+        local lines = harness.ask_tls(other, ('{"harp":1,"procedure":"memory","arguments":%s,"auth":%s}\n'):format(
+          harp.encode(harp.array{ words }), harp.encode{ user = user, password = password }))
+        assert.same({ result = { words = {}, shared = {} } }, harp.decode(lines[2]))
+      end
+      other:stop()
+    end)
+
+    it("no modules from where the daemon was started", function()
+      for _, path in ipairs(call "paths".result) do assert.is_nil((";" .. path):find(";%./")) end
     end)
 
     it("the environment that was asked for", function()
@@ -215,6 +263,13 @@ describe("the process of a call", function()
       failure = call "tiny".error
       assert.equal("system_error", failure.type)
       assert.truthy(failure.message:find "^the limit of memory must be more than %d+ bytes")
+    end)
+  end)
+
+  it("is told of in the log with all that is known, when it was killed", function()
+    harness.ask_tls(daemon, request("shell", "kill -KILL $PPID"))
+    eventually(function()
+      return harness.read(daemon.log):find "call_ended from=%S+ user=tester procedure=shell reason=Killed seconds=%d"
     end)
   end)
 
@@ -272,6 +327,15 @@ describe("the process of a call", function()
       assert.same({ type = "shutdown", message = "shell was ended: the daemon stops" }, answer(connection).error)
       assert.equal(0, other:stop "CONT")       -- it stops already: waits for it
       assert.is_false(sleeps(number))
+    end)
+
+    it("when the daemon stops, which cuts short what it reads: that is no result", function()
+      local number, other = mark(), start()
+      local connection = open(other, "reads", "sleep " .. number)
+      appears(number)
+      os.execute("kill " .. other.pid)
+      assert.same({ type = "shutdown", message = "reads was ended: the daemon stops" }, answer(connection).error)
+      assert.equal(0, other:stop "CONT")
     end)
   end)
 

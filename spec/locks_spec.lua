@@ -28,9 +28,12 @@ describe("a lock", function()
       procedure("pair", { lock = { "two", 2 } }, work)
       procedure("other", { lock = { "two", 2 } }, work)
       procedure("hasty", { lock = { "alone", wait = false } }, work)
-      procedure("crash", { lock = "alone" }, function(name)
+      procedure("crash", { lock = "alone" }, function(name, _)
         note("begin " .. name)
         os.execute "kill -9 $PPID"
+      end)
+      procedure("freeze", { lock = "alone", timeout = 1 }, function(_, _)
+        os.execute "kill -STOP $PPID"
       end)]]):format(journal) }
   end)
 
@@ -92,11 +95,18 @@ describe("a lock", function()
 
   it("is free again when its call crashes, and when its caller hangs up", function()
     finish(begin("crash", "a"))
+    assert.is_true(noted "begin a")
     local second = begin("alone", "b", 100)
     eventually(function() return noted "begin b" end)
     second:close()
     assert.equal("c", finish(begin("alone", "c")).result)
     assert.is_false(noted "end b")
+  end)
+
+  it("is not held by a call that stops its own process, which can heed no timeout", function()
+    finish(begin("freeze", "a"))
+    assert.equal("b", finish(begin("alone", "b")).result)
+    assert.truthy(harness.read(daemon.log):find 'call_stopped from=127.0.0.1:%d+ reason="by a signal; it is killed"\n')
   end)
 
   it("is not held up by one who hung up while waiting", function()

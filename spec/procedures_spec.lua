@@ -406,6 +406,12 @@ describe("arguments in the log", function()
     assert.same({ plan = "***", place = { plan = "b" } }, logged("hide", '{"plan":"hush","place":{"plan":"b"}}'))
   end)
 
+  it("can be nested deeper than the log has them", function()
+    local other = harness.daemon{ procedures = "procedure('p', function(a) return type(a) end)" }
+    assert.same({ result = "table" }, call(other, "p", ("["):rep(200) .. ("]"):rep(200))[2])
+    other:stop()
+  end)
+
   it("are not there at all above debug", function()
     local quiet = harness.daemon{ procedures = "procedure('p', function(a) return a end)" }
     call(quiet, "p", '["in the clear"]')

@@ -102,7 +102,7 @@ describe("running a daemon:", function()
         os.rename(at .. "/" .. gone, at .. "/kept")
         local _, errors, failed = run("--init --config " .. config)
         assert.equal(1, failed)
-        has(errors, "File exists")
+        has(errors, "one is there and one is not: move it away")
         assert.is_nil(io.open(at .. "/" .. gone))
         os.rename(at .. "/kept", at .. "/" .. gone)
       end
@@ -110,7 +110,30 @@ describe("running a daemon:", function()
     end)
   end)
 
+  it("--init leaves nothing half written on a full disk", function()
+    if not as_root then return pending "only root can mount a small file system" end
+    local at = harness.directory()
+    local config = harness.write(at .. "/c.lua", ("certificate = '%s/disk/d.crt' key = '%s/disk/d.key'"):format(at, at))
+    local mounted = os.execute(("mkdir %s/disk && mount -t tmpfs -o size=4k none %s/disk 2> /dev/null"):format(at, at))
+    if not mounted then return pending "no file system can be mounted here" end
+    harness.write(at .. "/disk/full", ("x"):rep(4096))
+    local _, errors, status = run("--init --config " .. config)
+    local left = harness.shell("ls " .. at .. "/disk")
+    harness.shell("umount " .. at .. "/disk")
+    assert.same({ "full\n", 1 }, { left, status })
+    has(errors, "No space left on device")
+  end)
+
   describe("--test", function()
+    it("refuses a key with a passphrase, and asks nobody for it", function()
+      local config, at = configuration()
+      harness.shell(("openssl pkcs8 -topk8 -in %s/key.pem -passout pass:word -out %s/locked.pem"):format(at, at))
+      os.rename(at .. "/locked.pem", at .. "/key.pem")
+      local _, errors, status = run("--test --config " .. config)
+      assert.same({ ("harp daemon: warning: cannot use %s/key.pem: it has a passphrase, which nobody is asked for\n")
+        :format(at), 1 }, { errors, status })
+    end)
+
     it("says that a configuration is good, and listens nowhere", function()
       local config = configuration "listen = '127.0.0.1:1'"
       assert.same({ config .. " is good\n", "", 0 }, { run("--test --config " .. config) })
@@ -558,6 +581,18 @@ describe("running a daemon:", function()
     os.execute("mkdir " .. at .. "/d")
     refuses("o+w", at .. "/d", configuration(("procedures = { '%s/d' }"):format(at)))
     assert.equal(0, select(3, run("--test --config " .. config)))
+  end)
+
+  it("as root does not read a password file again that anybody may write", function()
+    if not as_root then return pending "only root is so careful" end
+    local file = harness.write(harness.directory() .. "/passwd", "")
+    local daemon = harness.daemon{ settings = ("password_file = %q"):format(file) }
+    os.execute("chmod o+w " .. file)
+    harness.write(file, "guest:" .. harness.shell "openssl passwd -6 -salt salt guest")
+    assert.equal("auth_error", call(daemon, "sum", "[2,3]", "guest", "guest").error.type)
+    logged(daemon, file .. ": anybody may write it")
+    logged(daemon, "the users stay as they were")
+    daemon:stop()
   end)
 
   describe("the end", function()

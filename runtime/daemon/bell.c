@@ -33,7 +33,12 @@ void bell_hush(void)
 
 int bell_signals(void)
 {
-    return atomic_exchange(&bell.signals, 0);
+    return atomic_load(&bell.signals);
+}
+
+void bell_heed(int signals)
+{
+    atomic_fetch_and(&bell.signals, ~signals);
 }
 
 void bell_redirect(void (*interrupt)(void))

@@ -15,8 +15,9 @@ int bell_open(void);
 void bell_ring(void);
 void bell_hush(void);           /* it was heard */
 
-/* The signals since this was asked last: bits of BELL_BIT. */
+/* The signals that came and were not heeded yet: bits of BELL_BIT. */
 int bell_signals(void);
+void bell_heed(int signals);
 #define BELL_BIT(number) (1 << (number))
 
 /*

@@ -60,6 +60,17 @@ static bool fill(X509 *certificate, EVP_PKEY *key, const char *name)
     return filled;
 }
 
+/* What is there in part would be in the way of the next try. */
+static int finish(FILE *file, bool written, const char *path,
+                  struct harp_error *error)
+{
+    if (fclose(file) == 0 && written)
+        return 0;
+    failed(error, "write", path);
+    unlink(path);
+    return -1;
+}
+
 static FILE *create_file(const char *path, mode_t mode)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -71,24 +82,21 @@ static int write_key(EVP_PKEY *key, const char *path,
                      struct harp_error *error)
 {
     FILE *file = create_file(path, 0600);
-    int written;
 
     if (!file)
         return failed(error, "make", path);
-    written = PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-    return fclose(file) == 0 && written ? 0 : failed(error, "write", path);
+    return finish(file, PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL,
+                                             NULL) == 1, path, error);
 }
 
 static int write_certificate(X509 *certificate, const char *path,
                              struct harp_error *error)
 {
     FILE *file = create_file(path, 0644);
-    int written;
 
     if (!file)
         return failed(error, "make", path);
-    written = PEM_write_X509(file, certificate);
-    return fclose(file) == 0 && written ? 0 : failed(error, "write", path);
+    return finish(file, PEM_write_X509(file, certificate) == 1, path, error);
 }
 
 int certificate_create(const char *certificate_path, const char *key_path,
@@ -108,7 +116,7 @@ int certificate_create(const char *certificate_path, const char *key_path,
     else if (write_key(key, key_path, error) == 0) {
         status = write_certificate(certificate, certificate_path, error);
         if (status != 0)
-            unlink(key_path);   /* or the next try would find it in the way */
+            unlink(key_path);   /* of no use without it */
     }
     X509_free(certificate);
     EVP_PKEY_free(key);

@@ -168,6 +168,7 @@ static int take_terms(struct running *running, const struct terms *terms,
     running->guard = guard_start(&running->guarded, error);
     if (!running->guard || take_lock(running, terms, error) != 0)
         return -1;
+    slot_leave(running->caller->slot);
     guard_limit(running->guard, terms->timeout);
     if (limits_set(&terms->limits, error) != 0
         || privileges_take(&terms->identity, error) != 0)
@@ -255,6 +256,8 @@ static int let_in(struct running *running, struct harp_error *error)
     if (!users_check(running->context->users, call->user, call->password))
         return refuse(running->caller, call, error);
     explicit_bzero(call->password, strlen(call->password));
+    users_free(running->context->users);    /* in this process */
+    slot_name(running->caller->slot, call->user, call->procedure);
     return admit(running->caller, call, error);
 }
 

@@ -16,6 +16,7 @@
 #include "daemon/locks.h"
 #include "daemon/settings.h"
 #include "daemon/slots.h"
+#include "daemon/trust.h"
 #include "net/users.h"
 
 #define PATIENCE 1000           /* ms to say who calls while others wait */
@@ -124,20 +125,34 @@ static void kill_group(const struct child *child)
     kill(child->pid, SIGKILL);
 }
 
-/* A child that came to its end has told the log itself. */
-static void log_end(const struct child *child, int status)
+static void log_call(const struct children *children,
+                     const struct child *child, const char *reason)
 {
-    char code[16];
+    struct slot_call call = slot_read_call(child->slot);
+    char seconds[32];
 
-    snprintf(code, sizeof code, "%d", WEXITSTATUS(status));
+    snprintf(seconds, sizeof seconds, "%.3f",
+             (double)(uv_now(children->loop) - child->started) / 1e3);
+    log_event("call_ended", "from", child->address,
+              "user", *call.user ? call.user : NULL,
+              "procedure", *call.procedure ? call.procedure : NULL,
+              "reason", reason, "seconds", seconds, NULL);
+}
+
+/* A child that came to its end has told the log itself. */
+static void log_end(const struct children *children,
+                    const struct child *child, int status)
+{
+    char reason[32];
+
+    snprintf(reason, sizeof reason, "exit status %d", WEXITSTATUS(status));
     if (child->given_up)
         log_warning("no_call", "from", child->address, "reason",
                     "no request in time, and others waited", NULL);
     else if (WIFSIGNALED(status))
-        log_event("call_ended", "from", child->address, "reason",
-                  strsignal(WTERMSIG(status)), NULL);
+        log_call(children, child, strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
-        log_event("call_ended", "from", child->address, "status", code, NULL);
+        log_call(children, child, reason);
 }
 
 /* Was a place free of those who have not said who calls? */
@@ -150,7 +165,7 @@ static bool end_child(struct children *children, struct child *child,
         note_failure(children, child);
         uncount(children, child);
     }
-    log_end(child, status);
+    log_end(children, child, status);
     TAILQ_REMOVE(&children->others, child, link);
     locks_leave(children->locks, child->slot);
     slots_release(children->slots, child->slot);
@@ -201,6 +216,26 @@ static bool reap_all(struct children *children)
     return room;
 }
 
+/*
+ * A procedure's command can stop the process of its own call, which then
+ * heeds no timeout and holds its lock and its place for ever.
+ */
+static void kill_stopped(struct children *children)
+{
+    siginfo_t info = { 0 };
+    struct child *child;
+
+    while (waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid) {
+        child = find(children, info.si_pid);
+        if (child) {
+            log_warning("call_stopped", "from", child->address, "reason",
+                        "by a signal; it is killed", NULL);
+            kill_group(child);
+        }
+        info.si_pid = 0;
+    }
+}
+
 static void end_if_done(struct children *children)
 {
     if (!children->stopping || uv_is_closing((uv_handle_t *)&children->ended)
@@ -217,6 +252,7 @@ static void on_child_ended(uv_signal_t *handle, int number)
     struct children *children = handle->data;
 
     (void)number;
+    kill_stopped(children);
     if (reap_all(children) && !children->stopping)
         children->user->room(children->owner);
     end_if_done(children);
@@ -279,9 +315,12 @@ static bool find_room(struct children *children, const struct knock *knock)
 /* At most once for each change: when it cannot be read, the old ones stay. */
 static void refresh_users(const struct daemon_settings *settings)
 {
+    struct users *users = settings->context.users;
+    const char *file = users_changed(users);
     struct harp_error error;
 
-    if (users_refresh(settings->context.users, &error) != 0)
+    if (file && (trust_file(file, false, &error) != 0
+                 || users_refresh(users, &error) != 0))
         log_warn("%s; the users stay as they were", error.message);
 }
 

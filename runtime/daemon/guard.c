@@ -208,6 +208,7 @@ static void send_taken(struct guard *guard)
 
 /* ---- the guard's thread: watching ---- */
 
+/* Until the call is ending they are there, for guard_send to see. */
 static void heed_signals(struct guard *guard)
 {
     int signals = bell_signals();
@@ -218,6 +219,7 @@ static void heed_signals(struct guard *guard)
         end_call(guard, CPU_USED);
     if (signals & BELL_BIT(SIGTERM))
         end_call(guard, STOPPED);
+    bell_heed(signals);
 }
 
 /*
@@ -306,7 +308,7 @@ static bool is_over(struct guard *guard)
     finished = guard->finished;
     pthread_mutex_unlock(&guard->lock);
     if (!guard->end || !sent)
-        return sent && finished;
+        return sent && finished && !bell_signals();
     return !guard->patient || (finished && !has_children());
 }
 
@@ -419,6 +421,7 @@ static void make_room(struct guard *guard, size_t size)
     abort();
 }
 
+/* What comes after a signal can be of a wait that the signal cut short. */
 void guard_send(struct guard *guard, struct text line, enum answer_kind kind)
 {
     bool rings;
@@ -426,7 +429,7 @@ void guard_send(struct guard *guard, struct text line, enum answer_kind kind)
     pthread_mutex_lock(&guard->lock);
     while (guard->filling.length > MOST_UNSENT && !guard->ending)
         pthread_cond_wait(&guard->room, &guard->lock);
-    if (!guard->ending) {
+    if (!guard->ending && !bell_signals()) {
         make_room(guard, line.length);
         buffer_add_text(&guard->filling, line);
         guard->last = kind;

@@ -93,6 +93,12 @@ static int init(const struct identity *identity, struct harp_error *error)
               && access(identity->key, F_OK) == 0;
 
     gethostname(name, sizeof name - 1);
+    if (!there && (access(identity->certificate, F_OK) == 0
+                   || access(identity->key, F_OK) == 0))
+        return error_set(error, USAGE_ERROR, "certificate", "of %s and %s "
+                         "one is there and one is not: move it away, or put "
+                         "the other one beside it", identity->certificate,
+                         identity->key);
     if (there)
         printf("%s and %s are there, and stay\n", identity->certificate,
                identity->key);

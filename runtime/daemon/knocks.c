@@ -169,13 +169,16 @@ static void offer(struct entry *entry)
     take_or_wait(entry);
 }
 
-/* How many bytes are there; the first of them go to `head`. */
+/*
+ * How many bytes are there; the first of them go to `head`. Counted before:
+ * of those that come in between, `head` might have none.
+ */
 static size_t peek(int socket, unsigned char head[HELLO_HEAD])
 {
     int length = 0;
 
-    if (recv(socket, head, HELLO_HEAD, MSG_PEEK) <= 0
-        || ioctl(socket, FIONREAD, &length) != 0)
+    if (ioctl(socket, FIONREAD, &length) != 0
+        || recv(socket, head, HELLO_HEAD, MSG_PEEK) <= 0)
         return 0;
     return (size_t)length;
 }

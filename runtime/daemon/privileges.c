@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 #define RESERVE (8 << 20)       /* bytes */
 #define LEAST_FILES 16          /* that a call's process needs itself */
@@ -44,6 +45,29 @@ static int set_all(const struct variable *variables, size_t count,
     return 0;
 }
 
+/* Language and time zone are for everybody. */
+static bool is_kept(const char *entry)
+{
+    return strncmp(entry, "LANG", 4) == 0 || strncmp(entry, "LC_", 3) == 0
+        || strncmp(entry, "TZ=", 3) == 0;
+}
+
+/* What the daemon was started with is not for other users. */
+static void forget_environment(void)
+{
+    char **at = environ;
+
+    while (*at) {
+        char *name = memory_copy(*at, strcspn(*at, "="));
+
+        if (is_kept(*at))
+            at++;
+        else
+            unsetenv(name);     /* the next one takes its place */
+        free(name);
+    }
+}
+
 static int set_account(uid_t uid, struct harp_error *error)
 {
     const struct passwd *account = getpwuid(uid);
@@ -59,6 +83,7 @@ static int set_account(uid_t uid, struct harp_error *error)
     };
 
     snprintf(number, sizeof number, "%u", (unsigned)uid);
+    forget_environment();
     return set_all(variables, sizeof variables / sizeof *variables, error);
 }
 

@@ -31,6 +31,7 @@ struct slot {
     char name[SLOT_LOCK_NAME];
     size_t most;
     bool wait;
+    struct slot_call call;
 };
 
 /*
@@ -69,6 +70,12 @@ void slot_fail(struct slot *slot)
 {
     atomic_store(&slot->failed, true);
     ring(slot->shared);
+}
+
+void slot_name(struct slot *slot, const char *user, const char *procedure)
+{
+    snprintf(slot->call.user, SLOT_CALL_NAME, "%s", user);
+    snprintf(slot->call.procedure, SLOT_CALL_NAME, "%s", procedure);
 }
 
 static bool take_place(struct slot *slot, size_t most)
@@ -153,6 +160,11 @@ bool slot_lock(struct slot *slot, const char *name, size_t most, bool wait)
     return await_answer(slot);
 }
 
+void slot_leave(struct slot *slot)
+{
+    munmap(slot->shared, sizeof *slot->shared);
+}
+
 /* ---- in the daemon ---- */
 
 static void *map(size_t size)
@@ -217,6 +229,15 @@ void slots_release(struct slots *slots, struct slot *slot)
 bool slot_is_admitted(const struct slot *slot)
 {
     return atomic_load(&slot->admitted);
+}
+
+struct slot_call slot_read_call(const struct slot *slot)
+{
+    struct slot_call call = slot->call;
+
+    call.user[SLOT_CALL_NAME - 1] = '\0';
+    call.procedure[SLOT_CALL_NAME - 1] = '\0';
+    return call;
 }
 
 bool slot_has_failed(struct slot *slot)

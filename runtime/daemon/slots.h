@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #define SLOT_LOCK_NAME 128      /* bytes of a lock's name, with its NUL */
+#define SLOT_CALL_NAME 64       /* bytes of a user's, and a procedure's */
 
 /* What there is room for: the settings can be no higher. */
 #define MOST_CHILDREN 20000
@@ -23,6 +24,9 @@ struct slots;
 
 /* The password was wrong. */
 void slot_fail(struct slot *slot);
+
+/* Whose call it is, and of what, for the daemon to tell of its end. */
+void slot_name(struct slot *slot, const char *user, const char *procedure);
 
 /*
  * It was right. false when as many calls as there may be (*most, the setting
@@ -39,6 +43,9 @@ bool slot_admit(struct slot *slot, size_t *most);
  * before privileges are dropped, as are the others.
  */
 bool slot_lock(struct slot *slot, const char *name, size_t most, bool wait);
+
+/* The last that is done with it: what runs then cannot write to any slot. */
+void slot_leave(struct slot *slot);
 
 /* ---- in the daemon ---- */
 
@@ -58,6 +65,14 @@ struct slot *slots_take(struct slots *slots);
 void slots_release(struct slots *slots, struct slot *slot);
 
 bool slot_is_admitted(const struct slot *slot);
+
+/* As far as there is room for them; empty when it never said it. */
+struct slot_call {
+    char user[SLOT_CALL_NAME];
+    char procedure[SLOT_CALL_NAME];
+};
+
+struct slot_call slot_read_call(const struct slot *slot);
 
 /* Has it failed since this was asked last? */
 bool slot_has_failed(struct slot *slot);

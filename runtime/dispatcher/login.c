@@ -78,7 +78,7 @@ static void refresh(struct users *users)
 {
     struct harp_error error;
 
-    if (users_refresh(users, &error) != 0)
+    if (users_changed(users) && users_refresh(users, &error) != 0)
         log_warn("%s; users stay as they were", error.message);
 }
 

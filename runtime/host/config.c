@@ -22,10 +22,19 @@ struct config {
 #define SETTINGS 1              /* stack indices */
 #define ASKED 2                 /* table → set of the names asked of it */
 
+/* Where Lua has read the file into: passwords can be in it. */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+    char below[4 * BUFSIZ];
+
+    explicit_bzero(below, sizeof below);
+}
+
 struct config *config_load(const char *path, struct harp_error *error)
 {
     struct config *config = memory_new(sizeof *config);
     lua_State *L = config->L = luaL_newstate();
+    int status;
 
     config->path = memory_string(path);
     config->table = SETTINGS;
@@ -36,7 +45,9 @@ struct config *config_load(const char *path, struct harp_error *error)
     lua_pushglobaltable(L);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, SETTINGS);
-    if (luaL_loadfilex(L, path, "t") == LUA_OK) {
+    status = luaL_loadfilex(L, path, "t");
+    wipe_stack();
+    if (status == LUA_OK) {
         lua_pushvalue(L, SETTINGS);
         lua_setupvalue(L, -2, 1);
         if (lua_pcall(L, 0, 0, 0) == LUA_OK)

@@ -27,7 +27,7 @@
     each(SSL_CTX_load_verify_locations) each(SSL_CTX_new) \
     each(SSL_CTX_sess_set_new_cb) each(SSL_CTX_set_cert_verify_callback) \
     each(SSL_CTX_set_cipher_list) each(SSL_CTX_set_client_CA_list) \
-    each(SSL_CTX_set_ex_data) \
+    each(SSL_CTX_set_default_passwd_cb) each(SSL_CTX_set_ex_data) \
     each(SSL_CTX_set_info_callback) each(SSL_CTX_set_num_tickets) \
     each(SSL_CTX_set_options) each(SSL_CTX_set_verify) \
     each(SSL_CTX_use_PrivateKey_file) \
@@ -90,6 +90,8 @@ int openssl_load(struct harp_error *error);
     openssl_functions.SSL_CTX_set_cert_verify_callback
 #define SSL_CTX_set_cipher_list openssl_functions.SSL_CTX_set_cipher_list
 #define SSL_CTX_set_client_CA_list openssl_functions.SSL_CTX_set_client_CA_list
+#define SSL_CTX_set_default_passwd_cb \
+    openssl_functions.SSL_CTX_set_default_passwd_cb
 #define SSL_CTX_set_ex_data openssl_functions.SSL_CTX_set_ex_data
 #define SSL_CTX_set_info_callback openssl_functions.SSL_CTX_set_info_callback
 #define SSL_CTX_set_num_tickets openssl_functions.SSL_CTX_set_num_tickets

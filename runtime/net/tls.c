@@ -14,7 +14,10 @@
 /* The first error is the cause, the others say where it was met. */
 static const char *reason_of(unsigned long code)
 {
-    const char *reason = ERR_SYSTEM_ERROR(code)
+    const char *reason = ERR_GET_REASON(code)
+                         == ERR_R_INTERRUPTED_OR_CANCELLED
+                       ? "it has a passphrase, which nobody is asked for"
+                       : ERR_SYSTEM_ERROR(code)
                        ? strerror(ERR_GET_REASON(code))
                        : ERR_reason_error_string(code);
 
@@ -39,10 +42,21 @@ static int demand(SSL_CTX *context, const char *client_ca)
     return 0;
 }
 
+/* OpenSSL would ask at the terminal, and everything would wait. */
+static int no_passphrase(char *buffer, int size, int writing, void *unused)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    (void)unused;
+    return -1;
+}
+
 /* The file that cannot be used, or NULL. */
 static const char *use(SSL_CTX *context, const char *certificate,
                        const char *key, const char *client_ca)
 {
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
         return certificate;
     if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)

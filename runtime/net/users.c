@@ -173,17 +173,20 @@ int users_read(struct users *users, const char *path,
     return read_file(&users->filed, path, error);
 }
 
+const char *users_changed(struct users *users)
+{
+    struct stamp before = users->stamp;
+
+    if (!users->path)
+        return NULL;
+    users->stamp = look(users->path);
+    return is_as_before(users->stamp, before) ? NULL : users->path;
+}
+
 int users_refresh(struct users *users, struct harp_error *error)
 {
     struct list fresh = { 0 };
-    struct stamp stamp;
 
-    if (!users->path)
-        return 0;
-    stamp = look(users->path);
-    if (is_as_before(stamp, users->stamp))
-        return 0;
-    users->stamp = stamp;
     if (read_file(&fresh, users->path, error) != 0)
         return -1;
     free_list(&users->filed);

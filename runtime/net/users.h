@@ -25,9 +25,11 @@ int users_read(struct users *users, const char *path,
                struct harp_error *error);
 
 /*
- * Reads the file again if it has changed. When it cannot be read, -1, once:
- * what was read before stays.
+ * The file, once, when it has changed since it was looked at last; else NULL.
+ * Then it is to be read again. When it cannot be, -1: what was read before
+ * stays.
  */
+const char *users_changed(struct users *users);
 int users_refresh(struct users *users, struct harp_error *error);
 
 size_t users_count(const struct users *users);

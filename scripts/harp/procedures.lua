@@ -17,6 +17,9 @@ local apply_options = require "harp.procedure_options"
 local redacted = require "harp.redaction"
 local running = require "harp.running"
 
+-- Modules are not looked for in the directory that the daemon was started in.
+package.path, package.cpath = package.path:gsub("%./%?[^;]*;?", ""), package.cpath:gsub("%./%?[^;]*;?", "")
+
 -- name → {name, fn, stream, parameters, vararg, refusal, source}, and what
 -- harp.procedure_options fills in: {terms, doc, users, secret}
 local registry = {}

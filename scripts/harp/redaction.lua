@@ -41,11 +41,13 @@ end
 
 --- A call's arguments as JSON, positional ones known by their parameter's
 -- name: `parameters` is the list, `secret` the set of those that are always
--- hidden; "..." in it stands for all that have no parameter.
+-- hidden; "..." in it stands for all that have no parameter. What is nested
+-- deeper than JSON is written here can be called with all the same.
 return function(arguments, parameters, secret)
   local name_of = itself
   if core.is_array(arguments) then
     name_of = function(i) return parameters[i] or "..." end
   end
-  return core.encode(copy(arguments, name_of, secret or NONE))
+  local ok, text = pcall(core.encode, copy(arguments, name_of, secret or NONE))
+  return ok and text or '"nested too deeply"'
 end
