@@ -200,7 +200,7 @@ article.FIRST = {
   { "harp local", "starts a dispatcher and a daemon for you, on this machine", needs = "local" },
   { "harp call localhost uptime", "calls a procedure there, and prints its result", needs = "call" },
   { "harp procedures localhost", "what else there is to call", needs = "procedures" },
-  { "harp", "the prompt: the same in Lua, line by line; Tab completes", needs = "repl" },
+  { "harp", "the prompt: the same in Lua, with Tab to complete", needs = "repl" },
 }
 
 article.ABOUT = [=[
