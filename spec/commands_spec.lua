@@ -521,7 +521,7 @@ describe("a command", function()
       local output, errors, status = harness.harp(command .. " --help")
       assert.same({ "", 0 }, { errors, status })
       assert.truthy(output:find("^Usage: harp " .. command) and output:find "%-%-caller ADDRESS")
-      assert.truthy(output:find("\nExamples:\n   harp " .. command), output)
+      assert.truthy(output:find("\nExamples:\n +harp " .. command), output)
     end
   end)
 end)
