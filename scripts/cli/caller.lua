@@ -20,8 +20,8 @@ local NOBODYS = "00000000-0000-0000-0000-000000000000"
 -- error at once, and not after half a minute of trying again.
 function caller.reach(rpc)
   local _, failure = pcall(function() rpc:job(NOBODYS):status{ retry_for = 0 } end)
-  if not core.is_error(failure) or failure.type == "invalid_jobid" then return end
-  failure.job = nil
+  if core.is_error(failure, "RemoteError") and failure.type == "invalid_jobid" then return end
+  if core.is_error(failure) then failure.job = nil end
   error(failure, 0)
 end
 

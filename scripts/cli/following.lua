@@ -58,14 +58,14 @@ local function left(command, runs)
 end
 
 local function cancel(command, list)
-  local cancelled = 0
+  local cancelled, failure = 0, nil
   harp.map(list, function(run)
     local well, done = pcall(run.job.cancel, run.job)
-    if well and done then cancelled = cancelled + 1 end
-    if not well then output.note(command, outcome.line(done)) end
+    if not well then failure = done elseif done then cancelled = cancelled + 1 end
   end)
-  output.note(command, list[2] and ("cancelled %d of %d"):format(cancelled, #list)
-    or cancelled == 1 and "cancelled" or "it had ended")
+  if list[2] then output.note(command, ("cancelled %d of %d"):format(cancelled, #list)) end
+  if failure then error(failure, 0) end
+  if not list[2] then output.note(command, cancelled == 1 and "cancelled" or "it had ended") end
   return outcome.CANCELLED
 end
 

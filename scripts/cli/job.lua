@@ -150,7 +150,7 @@ local function define(parser)
 end
 
 return {
-  synopsis = "status|result|follow|stream|cancel ID…",
+  synopsis = "ACTION ID…",
   purpose = "look at jobs, follow or cancel them, by their ids",
   usage = "Usage: harp job status|result|follow|stream|cancel [OPTION…] ID…",
   details = details,

@@ -9,6 +9,7 @@ local output = require "harp.cli.output"
 local reading = require "harp.cli.reading"
 local show = require "harp.cli.show"
 local tables = require "harp.cli.table"
+local width = require "harp.cli.width"
 
 local NAME = "jobs"
 local AROUND = 3                -- lines of a screen besides the jobs: header, note, prompt
@@ -97,15 +98,15 @@ local function draw(rpc, options)
   local columns, height = output.size()
   local well, lines = pcall(lines_of, rpc, options)
   if not well and not core.is_error(lines) then error(lines, 0) end
-  if not well then lines = { tables.cut(show.one_line(outcome.line(lines)), columns) } end
+  if not well then lines = { width.cut(show.one_line(outcome.line(lines)), columns) } end
   lines = table.move(lines or { "there are none" }, 1, math.min(lines and #lines or 1, height - 2), 1, {})
-  lines[#lines + 1] = output.colour("2", tables.cut(("%s  Ctrl-C ends"):format(os.date "%H:%M:%S"), columns))
+  lines[#lines + 1] = output.colour("2", width.cut(("%s  Ctrl-C ends"):format(os.date "%H:%M:%S"), columns))
   output.write(HOME .. table.concat(lines, REST_OF_LINE .. "\n") .. REST_OF_LINE .. "\n" .. REST_OF_SCREEN)
 end
 
 local function watch(rpc, options)
   if not output.is_terminal or options.json then main.usage "--watch needs a terminal" end
-  print_table(rpc, options)     -- what is wrong with the dispatcher at first is an error
+  lines_of(rpc, options)        -- what is wrong with the dispatcher at first is an error
   output.write(HOME .. REST_OF_SCREEN)
   following.attend(function()
     while true do
@@ -131,7 +132,7 @@ local function define(parser)
 end
 
 return {
-  synopsis = "[--state STATE] [--host NAME] …",
+  synopsis = "[OPTION…]",
   purpose = "list the jobs of the dispatcher",
   usage = "Usage: harp jobs [OPTION…]",
   details = details,

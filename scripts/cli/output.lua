@@ -39,7 +39,8 @@ function output.write(text)
   local well, message, number = io.stdout:write(text)
   if well then return end
   if number == EPIPE then error(outcome.CLOSED_PIPE, 0) end
-  error(core.error{ kind = "OutputError", type = "output", message = "standard output: " .. message }, 0)
+  io.stderr:write("harp: some of standard output is lost: ", message, "\n")
+  error(outcome.SCRIPT_ERROR, 0)
 end
 
 function output.line(text) output.write(text .. "\n") end

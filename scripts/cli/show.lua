@@ -1,6 +1,7 @@
 --- Values and times as people read them, and as scripts do.
 
 local core = require "harp.core"
+local width = require "harp.cli.width"
 
 local show = {}
 
@@ -43,15 +44,16 @@ local function on_one_line(v, style)
   return open .. table.concat(parts, style.comma) .. close
 end
 
--- On one line where that fits, else indented; `margin` is what stands before.
-local function laid_out(v, width, margin)
+-- On one line where that fits, else indented as what it is in; `beside` is what
+-- else the line has to hold: a name, a comma.
+local function laid_out(v, columns, margin, beside)
   local line = on_one_line(v, SPACED)
-  if is_leaf(v) or utf8.len(line) + margin <= width then return line end
+  if is_leaf(v) or width.of(line) + margin + beside <= columns then return line end
   local parts, open, close = {}, brackets(v)
   local indent = ("  "):rep(margin // 2 + 1)
   members(v, function(item, name)
-    local text = laid_out(item, width, #indent)
-    parts[#parts + 1] = indent .. (name and core.encode(name) .. ": " .. text or text)
+    local before = name and core.encode(name) .. ": " or ""
+    parts[#parts + 1] = indent .. before .. laid_out(item, columns, #indent, width.of(before) + 1)
   end)
   return open .. "\n" .. table.concat(parts, ",\n") .. "\n" .. ("  "):rep(margin // 2) .. close
 end
@@ -88,9 +90,9 @@ local function needs_quotes(text) return not text:find "%S" or (pcall(core.decod
 
 --- A value for a terminal: a string as it is, JSON otherwise, indented when it
 -- does not fit.
-function show.value(v, width)
+function show.value(v, columns)
   if type(v) == "string" and not needs_quotes(v) then return show.printable((v:gsub("\n$", ""))) end
-  return show.printable(laid_out(v, width, 0))
+  return show.printable(laid_out(v, columns, 0, 0))
 end
 
 --- A queue's name: what --queue takes.

@@ -2,24 +2,14 @@
 
 local output = require "harp.cli.output"
 local show = require "harp.cli.show"
+local width = require "harp.cli.width"
 
 local tables = {}
 
 local GAP = "  "
 local NARROWEST = 8             -- of a column that gives way
 
-local function width_of(text) return utf8.len(text) or #text end
-
---- A text of at most that many characters: what is longer ends in "…".
-local function cut(text, width)
-  if width_of(text) <= width then return text end
-  if width < 1 then return "" end
-  local at = utf8.offset(text, width)
-  return text:sub(1, at - 1) .. "…"
-end
-tables.cut = cut
-
-local function padded(text, width) return text .. (" "):rep(width - width_of(text)) end
+local function padded(text, columns) return text .. (" "):rep(columns - width.of(text)) end
 
 -- Those that somebody has something for.
 local function used(columns, rows)
@@ -35,8 +25,8 @@ end
 local function natural_widths(columns, rows)
   local widths = {}
   for i, column in ipairs(columns) do
-    widths[i] = width_of(column.name)
-    for _, row in ipairs(rows) do widths[i] = math.max(widths[i], width_of(row[column.name] or "")) end
+    widths[i] = width.of(column.name)
+    for _, row in ipairs(rows) do widths[i] = math.max(widths[i], width.of(row[column.name] or "")) end
   end
   return widths
 end
@@ -51,7 +41,9 @@ local function widest(columns, widths)
 end
 
 -- How narrow a column can be, with the gap beside it.
-local function least_of(column, width) return #GAP + (column.gives_way and math.min(width, NARROWEST) or width) end
+local function least_of(column, columns)
+  return #GAP + (column.gives_way and math.min(columns, NARROWEST) or columns)
+end
 
 -- Leaves out optional columns, the last first, while the others could not be
 -- made to fit.
@@ -70,7 +62,7 @@ end
 
 local function fit(columns, widths, room)
   local sum = #GAP * (#widths - 1)
-  for _, width in ipairs(widths) do sum = sum + width end
+  for _, columns_of_one in ipairs(widths) do sum = sum + columns_of_one end
   while sum > room do
     local at = widest(columns, widths)
     if not at then return end
@@ -83,11 +75,11 @@ local function line_of(columns, widths, row, room, colours)
   local cells, left = {}, room
   for i, column in ipairs(columns) do
     if left <= 0 then break end
-    local width = math.min(widths[i], left)
-    local text = cut(row[column.name] or "", width)
-    if i < #columns then text = padded(text, width) end
+    local most = math.min(widths[i], left)
+    local text = width.cut(row[column.name] or "", most)
+    if i < #columns then text = padded(text, most) end
     cells[i] = colours(column.name, text)
-    left = left - width - #GAP
+    left = left - most - #GAP
   end
   return (table.concat(cells, GAP):gsub("%s+$", ""))
 end

@@ -48,6 +48,7 @@ end
 local HINTS = {
   unsupported = "stock dispatchers cannot; use one of harp's own (--caller ADDRESS)",
   nxdomain = "is the name right?",
+  enoent = "nothing listens there: is it the right path, and is the server running? `harp local` starts one",
   econnrefused = "nobody listens there: is it the right address, and is the server running? `harp local` starts one",
   unknown_host = "`harp hosts` lists the hosts that the dispatcher knows",
   no_such_procedure = "`harp procedures HOST` lists what there is",
