@@ -1,7 +1,7 @@
 --- What there is to say of a subcommand, or of harp, as an article: a list of
 -- sections { title, block… }. A block is { text = }, a paragraph; { lines = },
--- to be left as they are; or { term =, text = }. harp.cli.page prints it for
--- the terminal, and harp.cli.man as a manual page.
+-- to be left as they are; { term =, text = }; or { example =, text = }, a command
+-- line. harp.cli.page prints it for the terminal, harp.cli.man as a manual page.
 
 local groups = require "harp.cli.groups"
 local main = require "harp.cli.main"
@@ -31,7 +31,7 @@ local function close(blocks, block)
   blocks[#blocks + 1] = block
 end
 
---- Adds a text's paragraphs; lines that are indented are left as they are.
+-- Adds a text's paragraphs; lines that are indented are left as they are.
 local function add_text(blocks, text)
   local block
   for line in (text .. "\n"):gmatch "([^\n]*)\n" do
@@ -200,7 +200,7 @@ article.FIRST = {
   { "harp local", "starts a dispatcher and a daemon for you, on this machine", needs = "local" },
   { "harp call localhost uptime", "calls a procedure there, and prints its result", needs = "call" },
   { "harp procedures localhost", "what else there is to call", needs = "procedures" },
-  { "harp", "the prompt: the same in Lua, line by line; Tab completes", needs = "repl" },
+  { "harp", "the prompt: the same in Lua, with Tab to complete", needs = "repl" },
 }
 
 article.ABOUT = [=[

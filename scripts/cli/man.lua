@@ -43,13 +43,14 @@ local function write_block(block, out, is_first)
   end
 end
 
--- "harp call" of "harp call HOST PROC" is what is typed as it is.
+-- "harp call" of "harp call HOST PROC" is what is typed as it is. Lines that
+-- begin so are ways to call it; others go on with one, and stay below it.
 local function usage(text, command)
   local lines = {}
   for line in text:gmatch "[^\n]+" do
-    line = line:gsub("^       ", "")          -- below "Usage: "
-    local rest = line:match("^%s*" .. command:gsub("%-", "%%-") .. "(.*)$")
-    lines[#lines + 1] = rest and bold(command) .. escape(rest) or escape(line)
+    local typed, rest = line:match("^%s*(" .. command .. ")(.*)$")
+    if not typed then typed, rest = line:match "^%s*(harp)(.*)$" end
+    lines[#lines + 1] = typed and bold(typed) .. escape(rest) or escape(line)
   end
   return ".nf\n" .. table.concat(lines, "\n") .. "\n.fi"
 end

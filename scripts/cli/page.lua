@@ -1,5 +1,6 @@
 --- Help for the terminal, as wide as that is.
 
+local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
 
 local page = {}
@@ -71,11 +72,17 @@ end
 -- The manual has these; of exit statuses --help has the short names.
 local LEFT_OUT = { Environment = true, Files = true, ["See also"] = true, ["Exit status"] = true }
 
-local function statuses(section, width)
-  if section[2].text and not section[2].term then return page.wrap(section[2].text, width) end
-  local names, list = require "harp.outcome".NAMES, {}
-  for i = 2, #section do list[i - 1] = ("%s %s"):format(section[i].term, names[tonumber(section[i].term)]) end
+-- From 0 to `last`.
+local function names_of_statuses(last, width)
+  local list = {}
+  for code = 0, last do list[code + 1] = ("%d %s"):format(code, outcome.NAMES[code]) end
   return page.wrap(("Exit status: %s."):format(table.concat(list, ", ")), width)
+end
+
+-- A command's own words, or the names.
+local function statuses(section, width)
+  if section[2].term then return names_of_statuses(#section - 2, width) end
+  return page.wrap(section[2].text, width)
 end
 
 --- What `harp NAME --help` says.
@@ -113,6 +120,7 @@ function page.of_harp()
     for i = 2, #group do entries[i - 1] = { group[i], main.command(group[i]).purpose } end
     texts[#texts + 1] = list(group[1], entries, width)
   end
+  texts[#texts + 1] = names_of_statuses(#outcome.NAMES, width)
   texts[#texts + 1] = page.wrap("`harp help COMMAND` says all about one, with examples; `man harp-COMMAND`, once harp "
     .. "is installed, has the same and more.", width)
   return table.concat(texts, "\n\n")

@@ -18,11 +18,7 @@ tasks have ended.]=],
   define = function(parser)
     parser:argument "script":argname "SCRIPT":args "?":description "The file; - is standard input."
     parser:argument "arg":argname "ARG":args "*":description "What the script gets."
-    parser:flag "--local":description "Start a dispatcher and a daemon for this run."
-    parser:option "--hosts":argname "NAME,…":description "More names for the local daemon, besides localhost."
-    parser:option "--procedures":argname "FILE":count "*"
-      :description "What the local daemon offers, instead of the examples; may be given more than once."
-    parser:flag "--verbose":description "Show the log of the local dispatcher and daemon."
+    require "harp.cli.stack".options(parser, "this run")
     parser:option "-e":argname "CODE":description "Run CODE instead of a script."
   end,
 }
