@@ -14,6 +14,7 @@
 -- integer that is raised is the exit status, without a line.
 
 local core = require "harp.core"
+local negative = require "harp.negative"
 local outcome = require "harp.outcome"
 
 local main = {}
@@ -23,24 +24,8 @@ function main.command(name) return require("harp.cli." .. name) end
 
 -- ---- arguments ----
 
--- argparse takes "-5" for an option: a mark in front of negative numbers,
--- while it looks at them, keeps it from that.
-local MARK = "\1"
-
-local function marked(argv)
-  local list = {}
-  for i, word in ipairs(argv) do list[i] = word:find "^%-%.?%d" and MARK .. word or word end
-  return list
-end
-
---- Such words as they were.
-local function unmarked(v)
-  if type(v) == "string" then return (v:gsub("^" .. MARK, "")) end
-  if type(v) ~= "table" then return v end
-  for key, item in pairs(v) do v[key] = unmarked(item) end
-  return v
-end
-main.unmarked = unmarked
+--- Such words as argparse gave to a converter as they were.
+main.unmarked = negative.unmarked
 
 -- Also where other arguments are missing, which argparse would see first.
 local function asks_for_help(argv)
@@ -102,12 +87,12 @@ function main.run(name, argv)
     print(parser:get_help())
     return outcome.WELL
   end
-  local well, options = parser:pparse(marked(argv))
+  local well, options = parser:pparse(negative.marked(argv))
   if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
   local ok, status = xpcall(main.command(name).run, function(failure)
     if type(failure) == "string" then return debug.traceback(failure, 2) end
     return failure
-  end, unmarked(options))
+  end, negative.unmarked(options))
   if ok then return status or outcome.WELL end
   return conclude(name, status)
 end
