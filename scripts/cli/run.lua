@@ -15,6 +15,8 @@ Usage: harp [run] [OPTION…] SCRIPT [ARG…]
   -e CODE             run CODE instead of a script
 
 SCRIPT - is standard input. The script finds its name in arg[0] and its
-arguments in arg[1]… and in `...`. Exit status: 0 well, 1 the script
-failed, 2 wrong usage.]=],
+arguments in arg[1]… and in `...`; modules beside it are found before all
+others. It may begin with #!/usr/bin/env harp. Exit status: what it gives to
+os.exit; an error of a call that it does not catch has its own, see harp help;
+130 after Ctrl-C; 1 other errors; 2 wrong usage.]=],
 }
