@@ -32,7 +32,11 @@ end
 -- The same is said once.
 local function print_warnings(path, uses)
   local defined, said, count = defined_in(uses), {}, 0
-  table.sort(uses, function(a, b) return a.line < b.line end)
+  for i, use in ipairs(uses) do use.place = i end
+  table.sort(uses, function(a, b)
+    if a.line ~= b.line then return a.line < b.line end
+    return a.place < b.place
+  end)
   for _, use in ipairs(uses) do
     local warning = warning_of(use, defined)
     if warning and not said[warning] then
