@@ -24,7 +24,7 @@ local function warning_of(use, defined)
   end
   if is_known(use.name) or defined[use.name] == "meant" then return nil end
   if use.what == "set" then
-    return ("'%s' is assigned, a global: is `local` missing? (or assign it once outside of functions)"):format(use.name)
+    return ("'%s' becomes a global in a function: is `local` missing?"):format(use.name)
   end
   if not defined[use.name] then return ("'%s' is no global of Lua's, harp's or this script's"):format(use.name) end
 end

@@ -177,6 +177,10 @@ local function add_option(parser, item)
   local option = parser:option(item.name, help_of(item)):args(item.fields.args or 1):target(item.key)
     :convert(function(word) return convert(item, word) end)
   if item.fields.many then option:count "*" end
+  -- argparse would have a line for each name in its help.
+  local value = ("<%s>"):format((item.label:gsub("^%-+", "")))
+  option:argname(value)
+  option._get_label_lines = function() return { item.name:gsub("%s+", ", ") .. " " .. value } end
 end
 
 local function parser_of(script, text, items)
