@@ -224,8 +224,10 @@ static int tasks_run(lua_State *L)
         lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, called);
         return called(L, LUA_OK, 0);
     }
-    if (task_run(L, lua_gettop(L) - 1) != 0)
+    if (task_run(L, lua_gettop(L) - 1) != 0) {
+        task_join_report(L);
         return lua_error(L);
+    }
     return lua_gettop(L);
 }
 

@@ -19,6 +19,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "run", cli_run },
+    { "check", in_lua },
     { "dispatcher", cli_dispatcher },
     { "daemon", cli_daemon },
     { "call", in_lua },

@@ -44,7 +44,7 @@ describe("harp", function()
     assert.equal(1, code)
     assert.truthy(errors:find "table:")
     _, errors = harp_ "-e 'require \"harp\".caller(\"127.0.0.1:1\").h.f()'"
-    assert.truthy(errors:find "CommunicationError %(econnrefused%): 127.0.0.1:1: Connection refused")
+    assert.truthy(errors:find "^harp: econnrefused: 127.0.0.1:1: Connection refused; ")
   end)
 
   it("exits as a script says", function()

@@ -53,10 +53,12 @@ int lua_command(const char *name, int argc, char **argv)
     push_main(L);
     lua_pushstring(L, name);
     push_list(L, argc, argv);
-    if (task_run(L, 2) == 0)
+    if (task_run(L, 2) == 0) {
         status = (int)lua_tointeger(L, -1);
-    else
+    } else {
+        task_join_report(L);
         fprintf(stderr, "harp %s: %s\n", name, lua_tostring(L, -1));
+    }
     state_close(L);
     return status;
 }

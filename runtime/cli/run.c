@@ -4,6 +4,7 @@
 #include <lua.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -13,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/lua_command.h"
 #include "cli/stack.h"
+#include "host/exit.h"
 #include "host/state.h"
 #include "host/task.h"
 
@@ -106,6 +108,43 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* [-2, +0, m] an error and its traceback: a message, and the exit status. */
+static int report_failure(lua_State *L)
+{
+    lua_pushboolean(L, scheduler_was_interrupted(L));
+    if (luaL_loadstring(L, "require 'harp' "
+                           "return require('harp.outcome').report(...)")
+        != LUA_OK)
+        return report(lua_tostring(L, -1));
+    lua_insert(L, -4);
+    if (lua_pcall(L, 3, 2, 0) != LUA_OK)
+        return report(lua_tostring(L, -1));
+    report(lua_tostring(L, -2));
+    return (int)lua_tointeger(L, -1);
+}
+
+/*
+ * [-0, +0, m] modules beside the script come before all others. A directory
+ * that a path cannot name is left out.
+ */
+static void add_directory(lua_State *L, const char *script)
+{
+    char *path = realpath(script, NULL), *slash = path ? strrchr(path, '/') : NULL;
+
+    if (slash) {
+        *slash = '\0';
+        if (!strpbrk(path, ";?")) {
+            lua_getglobal(L, "package");
+            lua_getfield(L, -1, "path");
+            lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", path, path,
+                            lua_tostring(L, -1));
+            lua_setfield(L, -3, "path");
+            lua_pop(L, 2);
+        }
+    }
+    free(path);
+}
+
 static int run_script(lua_State *L, const struct options *options, int argc,
                       char **argv)
 {
@@ -116,14 +155,21 @@ static int run_script(lua_State *L, const struct options *options, int argc,
     if (options->code)
         status = luaL_loadbufferx(L, options->code, strlen(options->code),
                                   "=(command line)", "t");
-    else
-        status = luaL_loadfile(L, strcmp(name, "-") == 0 ? NULL : name);
+    else if (strcmp(name, "-") == 0)
+        status = luaL_loadfile(L, NULL);
+    else {
+        add_directory(L, name);
+        status = luaL_loadfile(L, name);
+    }
     if (status != LUA_OK)
         return report(lua_tostring(L, -1));
     luaL_checkstack(L, argc, "too many arguments");
     for (int i = optind; i < argc; i++)
         lua_pushstring(L, argv[i]);
-    return task_run(L, argc - optind) == 0 ? 0 : report(lua_tostring(L, -1));
+    status = task_run(L, argc - optind);
+    if (exit_was_asked(L, &status))
+        return status;
+    return status == 0 ? 0 : report_failure(L);
 }
 
 int cli_run(int argc, char **argv)
@@ -144,9 +190,10 @@ int cli_run(int argc, char **argv)
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);
+    exit_open(L);
     scheduler_catch_interrupts(L);
     status = run_script(L, &options, argc, argv);
-    state_close(L);
+    exit_close(L);
     stack_stop();
     return status == 0 ? check_output() : status;
 }

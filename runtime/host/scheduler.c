@@ -171,7 +171,10 @@ static void run_ready(lua_State *L, struct scheduler *scheduler)
     while ((task = TAILQ_FIRST(&batch))) {
         TAILQ_REMOVE(&batch, task, link);
         task_resume(L, task);
+        if (scheduler->leaving)
+            break;
     }
+    TAILQ_CONCAT(&scheduler->ready, &batch, link);
 }
 
 /* The tasks last: when they have nothing more to wait for, nobody waits. */
@@ -256,13 +259,21 @@ static void wait_in_place(lua_State *L, struct scheduler *scheduler,
     if (task)
         task->place = &waiter;
     scheduler_enter_interrupts(scheduler, &before);
-    while (waiter.event && alive && !scheduler->interrupted)
+    while (waiter.event && alive && !scheduler->interrupted
+           && !scheduler->leaving)
         alive = scheduler_turn(L, scheduler, event->by_tasks || !task);
+    if (scheduler->leaving)
+        scheduler_leave(L, scheduler);
     scheduler_leave_interrupts(&before);
     if (task)
         task->place = outer;
     scheduler->vain = waiter.event != NULL;
     scheduler_forget(&waiter);
+}
+
+bool scheduler_was_interrupted(lua_State *L)
+{
+    return scheduler_of(L)->was_interrupted;
 }
 
 bool task_is_inside(lua_State *L)
@@ -275,6 +286,8 @@ void scheduler_wait_here(lua_State *L, struct scheduler *scheduler)
     struct task *task = scheduler->current;
     struct event *event = task->waiter.event;
 
+    if (scheduler->leaving)
+        scheduler_leave(L, scheduler);
     scheduler_forget(&task->waiter);
     if (task->state == READY)
         TAILQ_REMOVE(&scheduler->ready, task, link);
@@ -332,6 +345,7 @@ void scheduler_interrupt(void)
     struct scheduler *scheduler = interruptible;
 
     scheduler->interrupted = 1;
+    scheduler->was_interrupted = true;
     if (scheduler->innermost)
         lua_sethook(scheduler->innermost, interrupt_hook,
                     LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);

@@ -52,6 +52,9 @@ struct scheduler {
     bool deadlocked;            /* the main task is to hear of it */
     bool vain;                  /* a wait in place ended without its event */
     bool reported;              /* an error that nobody saw was printed */
+    bool was_interrupted;       /* once, whatever became of it */
+    bool leaving;               /* os.exit was called, … */
+    int exit_status;            /* …with this */
 };
 
 /*
@@ -93,6 +96,9 @@ void scheduler_wait_here(lua_State *L, struct scheduler *scheduler);
 void scheduler_enter_interrupts(struct scheduler *scheduler,
                                 struct sigaction *before);
 void scheduler_leave_interrupts(const struct sigaction *before);
+
+/* Closes the state here and now, and ends the program (in exit.c). */
+_Noreturn void scheduler_leave(lua_State *L, const struct scheduler *scheduler);
 
 /* Runs a task until it waits or ends (in task.c). */
 void task_resume(lua_State *L, struct task *task);

@@ -198,15 +198,18 @@ static int task_to_string(lua_State *L)
     return 1;
 }
 
-/* [-0, +1, m] "error\ntraceback" of a task that failed. */
-static void push_report(lua_State *L, int index)
+/* [-0, +2, m] the error of a task that failed, and its traceback or nil. */
+static void push_failure_and_place(lua_State *L, int index)
 {
-    struct task *task = lua_touserdata(L, index);
+    push_failure(L, lua_touserdata(L, index));
+    lua_getiuservalue(L, index, TRACEBACK);
+}
 
-    push_failure(L, task);
-    luaL_tolstring(L, -1, NULL);
-    lua_remove(L, -2);
-    if (lua_getiuservalue(L, index, TRACEBACK) != LUA_TSTRING) {
+void task_join_report(lua_State *L)
+{
+    luaL_tolstring(L, -2, NULL);
+    lua_replace(L, -3);
+    if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         return;
     }
@@ -222,7 +225,8 @@ static void report_unseen(lua_State *L, int index)
 
     see_failure(task);
     task->scheduler->reported = true;
-    push_report(L, index);
+    push_failure_and_place(L, index);
+    task_join_report(L);
     fprintf(stderr, "harp: a task failed: %s\n", lua_tostring(L, -1));
     lua_pop(L, 1);
 }
@@ -299,6 +303,8 @@ static bool goes_on(const struct scheduler *scheduler)
 {
     const struct task *task = scheduler->main;
 
+    if (scheduler->leaving)
+        return false;
     if (task->state != ENDED)
         return true;
     return scheduler->living && !task->failed && !scheduler->interrupted;
@@ -330,28 +336,32 @@ static void report_all(lua_State *L, struct scheduler *scheduler)
     }
 }
 
+/* [-0, +2, m] */
+static int say(lua_State *L, const char *message)
+{
+    lua_pushstring(L, message);
+    lua_pushnil(L);
+    return -1;
+}
+
 /* [-0, +n, m] what came of the main task, whose userdata is at the index. */
 static int conclude(lua_State *L, struct scheduler *scheduler, int index)
 {
     struct task *task = lua_touserdata(L, index);
 
+    if (scheduler->leaving)
+        return 0;
     if (task->state == ENDED && task->failed) {
         see_failure(task);
-        push_report(L, index);
+        push_failure_and_place(L, index);
         return -1;
     }
-    if (scheduler->interrupted) {
-        lua_pushliteral(L, "interrupted");
-        return -1;
-    }
-    if (scheduler->living) {
-        lua_pushliteral(L, "deadlock: every task waits for another one");
-        return -1;
-    }
-    if (scheduler->reported || !TAILQ_EMPTY(&scheduler->unseen)) {
-        lua_pushliteral(L, "a task failed, and nobody joined it");
-        return -1;
-    }
+    if (scheduler->interrupted)
+        return say(L, "interrupted");
+    if (scheduler->living)
+        return say(L, "deadlock: every task waits for another one");
+    if (scheduler->reported || !TAILQ_EMPTY(&scheduler->unseen))
+        return say(L, "a task failed, and nobody joined it");
     push_results(L, task);
     return 0;
 }
@@ -379,4 +389,47 @@ int task_run(lua_State *L, int arguments)
     lua_remove(L, index);
     report_all(L, scheduler);
     return status;
+}
+
+/* ---- the end of all ---- */
+
+/* [-1, +1, m] the living tasks of the table at the top, as a list. */
+static lua_Integer list_living(lua_State *L)
+{
+    lua_Integer count = 0;
+
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, -3))
+        lua_rawseti(L, -3, ++count);
+    lua_remove(L, -2);
+    return count;
+}
+
+static void abandon(lua_State *L, struct task *task)
+{
+    if (task->state == ENDED)
+        return;
+    scheduler_forget(&task->waiter);
+    if (task->state == READY)
+        TAILQ_REMOVE(&task->scheduler->ready, task, link);
+    task->quiet = true;
+    task_end(L, task, false);
+    lua_resetthread(task->thread);
+    task->failed = true;
+    scheduler_push_cancelled(task->thread);
+}
+
+void task_end_all(lua_State *L)
+{
+    lua_Integer count;
+
+    push_table(L, &living_key, "");
+    count = list_living(L);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        abandon(L, task_check(L, -1));
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
 }

@@ -75,10 +75,22 @@ void task_cancel(struct task *task);
 /*
  * [-(n+1), +?, -] runs the function as the main task until it and every task
  * that it spawned have ended. 0 with the function's results on the stack; -1
- * with a message and traceback, a string, there. Errors of tasks that nobody
- * joined go to standard error, and make it -1 too.
+ * with the error and its traceback, a string or nil, there. Errors of tasks
+ * that nobody joined go to standard error, and make it -1 too.
  */
 int task_run(lua_State *L, int arguments);
+
+/* [-2, +1, m] of error and traceback "error\ntraceback". */
+void task_join_report(lua_State *L);
+
+/*
+ * [-0, +0, m] cancels all tasks, which do not hear of it: only what they have
+ * to close is closed. Not to be called by one of them.
+ */
+void task_end_all(lua_State *L);
+
+/* [-0, +0, m] has SIGINT come since the state was made? */
+bool scheduler_was_interrupted(lua_State *L);
 
 /* [-0, +0, m] is a task running, so that a wait can yield? */
 bool task_is_inside(lua_State *L);

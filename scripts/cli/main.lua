@@ -16,6 +16,7 @@
 -- integer that is raised is the exit status, without a line.
 
 local core = require "harp.core"
+local negative = require "harp.negative"
 local outcome = require "harp.outcome"
 
 local main = {}
@@ -24,25 +25,6 @@ local main = {}
 function main.command(name) return require("harp.cli." .. name) end
 
 -- ---- arguments ----
-
--- argparse takes "-5" for an option: a mark in front of negative numbers,
--- while it looks at them, keeps it from that.
-local MARK = "\1"
-
-local function marked(argv)
-  local list = {}
-  for i, word in ipairs(argv) do list[i] = word:find "^%-%.?%d" and MARK .. word or word end
-  return list
-end
-
---- Such words as they were.
-local function unmarked(v)
-  if type(v) == "string" then return (v:gsub("^" .. MARK, "")) end
-  if type(v) ~= "table" then return v end
-  for key, item in pairs(v) do v[key] = unmarked(item) end
-  return v
-end
-main.unmarked = unmarked
 
 -- Also where other arguments are missing, which argparse would see first.
 local function asks_for_help(argv)
@@ -95,9 +77,9 @@ function main.run(name, argv)
   local run, options = print_help, name
   if not asks_for_help(argv) then
     local well
-    well, options = main.parser(name):pparse(marked(argv))
+    well, options = main.parser(name):pparse(negative.marked(argv))
     if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
-    run, options = main.command(name).run, unmarked(options)
+    run, options = main.command(name).run, negative.unmarked(options)
   end
   local ok, status = xpcall(run, function(failure)
     if type(failure) == "string" then return debug.traceback(failure, 2) end

@@ -8,8 +8,10 @@ Usage: harp [run] [OPTION…] SCRIPT [ARG…]
        harp [run] [OPTION…] -e CODE [ARG…]]=],
   details = [=[
 The script finds its name in arg[0] and its arguments in arg[1]… and in `...`. What
-stands behind it is its own, options too. It ends when its main chunk and all its
-tasks have ended.]=],
+stands behind it is its own, options too. Modules beside it are found before all
+others, and it may begin with #!/usr/bin/env harp. It ends when its main chunk and
+all its tasks have ended. Exit status: what it gives to os.exit; that of an error of
+a call that it does not catch; 130 after Ctrl-C; 1 for other errors.]=],
   examples = {
     { "harp fleet.lua web01 web02", "runs fleet.lua with two arguments" },
     { "harp --local --hosts web01,web02 fleet.lua web01 web02", "the same on a stack of its own, to try it" },

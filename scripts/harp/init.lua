@@ -29,6 +29,10 @@ return {
   any = tasks.any,
   timeout = tasks.timeout,
 
+  -- what a script is called with, and what it says
+  args = require "harp.args",
+  log = require "harp.log",
+
   -- commands of this machine
   exec = require "harp.exec",
 

@@ -67,4 +67,25 @@ function outcome.line(failure)
   return text:gsub("%s*\n%s*", " "):gsub("%c", "?") .. (hint and ("; %s"):format(hint) or "")
 end
 
+-- The line of the script that an error of ours comes from: the innermost one
+-- in a traceback that is not of this module.
+local function place(traceback)
+  for file, line, where in (traceback or ""):gmatch "\n\t([^\n]-):(%d+): in ([^\n]*)" do
+    local module = file:match "^harp/([%w_]+)%.lua$"
+    if not (module and package.preload["harp." .. module]) then return ("%s:%s, in %s"):format(file, line, where) end
+  end
+end
+
+--- What is said of an error that ended a script, and its exit status. An error
+-- of Lua has its traceback; one of ours the place in the script.
+function outcome.report(failure, traceback, interrupted)
+  if not core.is_error(failure) then
+    local text = tostring(failure)
+    if interrupted and text:find "interrupted$" then return text, outcome.INTERRUPTED end
+    return traceback and text .. "\n" .. traceback or text, interrupted and outcome.INTERRUPTED or outcome.SCRIPT_ERROR
+  end
+  local at = place(traceback)
+  return outcome.line(failure) .. (at and "\n      at " .. at or ""), outcome.code(failure)
+end
+
 return outcome
