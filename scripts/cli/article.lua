@@ -79,32 +79,34 @@ local function statuses(last)
   return list
 end
 
--- `calls`: of commands that make calls only.
+-- `of`: of this command alone, or of those that make "calls".
 local ENVIRONMENT = {
-  { label = "HARP_CALLER", calls = true, text = "The dispatcher that is asked, where --caller names none: "
+  { label = "HARP_CALLER", of = "calls", text = "The dispatcher that is asked, where --caller names none: "
     .. "host, host:port, [v6]:port or unix:/path." },
-  { label = "HARP_CALLER_USER, HARP_CALLER_PASSWORD", calls = true,
+  { label = "HARP_CALLER_USER, HARP_CALLER_PASSWORD", of = "calls",
     text = "Who asks, for a dispatcher that is reached by TLS and wants to know." },
-  { label = "HARP_USER, HARP_PASSWORD", calls = true, text = "The same for a daemon that is called directly." },
+  { label = "HARP_USER, HARP_PASSWORD", of = "calls", text = "The same for a daemon that is called directly." },
+  { label = "HARP_LOG", of = "run", text = "What harp.log of a script shows: debug, info, warning, error, off." },
   { label = "XDG_CONFIG_HOME, XDG_STATE_HOME", text = "Where FILES of the user are, instead of ~/.config and "
     .. "~/.local/state." },
   { label = "COLUMNS", text = "How wide help is where standard output is no terminal; default 80." },
-  { label = "NO_COLOR", calls = true, text = "Nothing is coloured when it is set." },
+  { label = "NO_COLOR", of = "calls", text = "Nothing is coloured when it is set." },
 }
 
 local FILES = {
-  { label = "~/.config/harp/config.lua, /etc/harp/config.lua", calls = true,
+  { label = "~/.config/harp/config.lua, /etc/harp/config.lua", of = "calls",
     text = "Callers and daemons by their names, and how they are trusted; the former counts before the latter." },
   { label = "~/.local/state/harp/known_hosts", text = "The keys of servers, each remembered at the first contact." },
+  { label = "~/.local/state/harp/history", of = "repl", text = "What was typed at the prompt." },
   { label = "/etc/harp/daemon.lua, /etc/harp/dispatcher.lua", text = "The configurations of the servers, as the "
     .. "units for systemd expect them." },
 }
 
--- `all`: also of what makes no calls.
-local function surroundings(list, all)
+-- Those of a command, or of all without a name.
+local function surroundings(list, name, calls)
   local chosen = {}
   for _, item in ipairs(list) do
-    if all or not item.calls then chosen[#chosen + 1] = item end
+    if not name or not item.of or item.of == name or calls and item.of == "calls" then chosen[#chosen + 1] = item end
   end
   return terms(chosen)
 end
@@ -189,8 +191,8 @@ function article.of(name, width)
   add(sections, "Examples", examples(command))
   local calls = makes_calls(name, list)
   add(sections, "Exit status", own_statuses or terms(statuses(calls and #outcome.MEANINGS or outcome.USAGE)))
-  add(sections, "Environment", surroundings(ENVIRONMENT, calls))
-  add(sections, "Files", surroundings(FILES, calls))
+  add(sections, "Environment", surroundings(ENVIRONMENT, name, calls))
+  add(sections, "Files", surroundings(FILES, name, calls))
   add(sections, "See also", see_also(name))
   return { name = "harp-" .. name, purpose = command.purpose, usage = list.usage, sections = sections }
 end
@@ -230,8 +232,8 @@ function article.of_harp()
   end
   add(sections, "Examples", examples{ examples = article.FIRST })
   add(sections, "Exit status", terms(statuses(#outcome.MEANINGS)))
-  add(sections, "Environment", surroundings(ENVIRONMENT, true))
-  add(sections, "Files", surroundings(FILES, true))
+  add(sections, "Environment", surroundings(ENVIRONMENT))
+  add(sections, "Files", surroundings(FILES))
   local pages = {}
   for i, name in ipairs(article.commands()) do pages[i] = ("harp-%s(1)"):format(name) end
   add(sections, "See also", { { text = table.concat(pages, ", ") } })
