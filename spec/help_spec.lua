@@ -240,6 +240,17 @@ describe("completion", function()
     assert.same({ "web01", "web02" }, bash(("call --caller %s w"):format(dispatcher.address), "127.0.0.1:1"))
   end)
 
+  it("has the callers of the configuration, where that is well", function()
+    local home = harness.directory()
+    local function callers(text)
+      harness.shell("mkdir -p " .. home .. "/harp")
+      harness.write(home .. "/harp/config.lua", text)
+      return (harness.shell(("XDG_CONFIG_HOME=%s %s complete -- jobs --caller '' 2>&1"):format(home, harness.program)))
+    end
+    assert.equal("prod\t\ntest\t\n", callers "callers = { test = 'localhost:1', prod = 'prod.example.net' }")
+    assert.equal("", callers "callers = = 1")
+  end)
+
   it("is quiet, and soon over, where nobody answers or not well", function()
     assert.same({}, bash("call ''", "127.0.0.1:1"))
     assert.same({}, bash "call refused ''")

@@ -105,11 +105,21 @@ local function procedures(line)
   return host and require "harp.cli.known".procedures(line.values["--caller"], host) or {}
 end
 
+-- Dispatchers by their names in the configuration, where that is well.
+local function callers()
+  local well, all = pcall(require "harp.settings".all)
+  local names, words = {}, {}
+  for name in pairs(well and all.callers or {}) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do words[i] = { name } end
+  return words
+end
+
 -- Each of them: function(line) → words, each { word, what it is }.
 local BY_KIND = {
   host = function(line) return require "harp.cli.known".hosts(line.values["--caller"]) end,
   job = function(line) return require "harp.cli.known".jobs(line.values["--caller"]) end,
-  command = commands,
+  command = commands, caller = callers,
   file = function() return { { ":files" } } end,
   directory = function() return { { ":directories" } } end,
   procedure = function(line)
