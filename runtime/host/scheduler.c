@@ -270,6 +270,17 @@ bool task_is_inside(lua_State *L)
     return scheduler_of(L)->current != NULL;
 }
 
+bool task_wait_in_place(lua_State *L, struct event *event)
+{
+    struct scheduler *scheduler = scheduler_of(L);
+    bool fired;
+
+    wait_in_place(L, scheduler, event);
+    fired = !scheduler->vain;
+    scheduler->vain = false;
+    return fired;
+}
+
 void scheduler_wait_here(lua_State *L, struct scheduler *scheduler)
 {
     struct task *task = scheduler->current;

@@ -330,6 +330,16 @@ static void report_all(lua_State *L, struct scheduler *scheduler)
     }
 }
 
+bool task_has_failures(const struct scheduler *scheduler)
+{
+    return !TAILQ_EMPTY(&scheduler->unseen);
+}
+
+void task_report_failures(lua_State *L)
+{
+    report_all(L, scheduler_of(L));
+}
+
 /* [-0, +n, m] what came of the main task, whose userdata is at the index. */
 static int conclude(lua_State *L, struct scheduler *scheduler, int index)
 {

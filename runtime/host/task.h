@@ -80,6 +80,19 @@ void task_cancel(struct task *task);
  */
 int task_run(lua_State *L, int arguments);
 
+/*
+ * Waits where Lua can neither yield nor raise: in a callback of a library.
+ * False when something else has ended the wait; the next task_await raises it.
+ */
+bool task_wait_in_place(lua_State *L, struct event *event);
+
+/*
+ * Errors of tasks that nobody joined: are there any, and [-0, +0, m] prints
+ * them to standard error.
+ */
+bool task_has_failures(const struct scheduler *scheduler);
+void task_report_failures(lua_State *L);
+
 /* [-0, +0, m] is a task running, so that a wait can yield? */
 bool task_is_inside(lua_State *L);
 
