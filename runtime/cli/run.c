@@ -106,6 +106,13 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* [-0, +0, v] repl() in a script; loaded when it is called. */
+static void offer_prompt(lua_State *L)
+{
+    if (luaL_dostring(L, "function repl() return require('harp').repl() end"))
+        lua_error(L);
+}
+
 static int run_script(lua_State *L, const struct options *options, int argc,
                       char **argv)
 {
@@ -144,6 +151,7 @@ int cli_run(int argc, char **argv)
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);
+    offer_prompt(L);
     scheduler_catch_interrupts(L);
     status = run_script(L, &options, argc, argv);
     state_close(L);
