@@ -4,6 +4,7 @@
  * on. What the line means, completion too, is for scripts/repl/.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <locale.h>
 #include <poll.h>
@@ -190,12 +191,22 @@ static void watch_signal(uv_loop_t *loop, uv_signal_t *handle,
     uv_unref((uv_handle_t *)handle);
 }
 
+/* Again, after libuv: the terminal is others', too. */
+static void set_blocking(void)
+{
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
+
+    if (flags >= 0)
+        fcntl(STDIN_FILENO, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 static struct watches *watches_new(uv_loop_t *loop, struct editor *editor)
 {
     struct watches *watches = memory_new(sizeof *watches);
 
     watches->open = 4;
     uv_poll_init(loop, &watches->keys, STDIN_FILENO);
+    set_blocking();
     uv_prepare_init(loop, &watches->output);
     uv_unref((uv_handle_t *)&watches->output);
     watches->keys.data = watches->output.data = editor;
@@ -299,9 +310,26 @@ static void catch_interrupts(struct editor *editor)
         editor->interrupts = before;
 }
 
+/*
+ * The prompt begins a line: what was typed too early is drawn again by it,
+ * and what was written without an end is ended. A mark, and spaces to the end
+ * of the line: it wraps unless it began at the first column.
+ */
+static void begin_line(struct editor *editor)
+{
+    int columns = terminal_columns();
+
+    if (has_key())
+        fputs("\r\033[K", editor->stream);
+    if (columns > 1)
+        fprintf(editor->stream, "\033[2m~\033[0m%*s\r\033[K", columns - 1, "");
+    fflush(editor->stream);
+}
+
 static void begin(struct editor *editor)
 {
     terminal_remember();
+    begin_line(editor);
     el_set(editor->edit, EL_UNBUFFERED, 1);     /* draws the prompt */
     fflush(editor->stream);
     terminal_enter();

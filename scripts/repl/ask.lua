@@ -34,7 +34,9 @@ end
 function ask.once(key, question, patience)
   local entry = answers[key]
   if not entry or is_old(entry) then entry = start(key, question) end
-  if entry.over then pcall(tasks.timeout, patience or PATIENCE, entry.over.wait, entry.over) end
+  if not entry.over then return entry.answer end
+  local ok, failure = pcall(tasks.timeout, patience or PATIENCE, entry.over.wait, entry.over)
+  if not ok and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
   return entry.answer
 end
 

@@ -55,7 +55,7 @@ end
 
 -- ---- what they have ----
 
-local function add(list, name, shown) list[#list + 1] = { name = name, shown = shown } end
+local function add(list, name, shown) list[#list + 1] = { name = name, shown = shown, tells = shown ~= nil } end
 
 -- The names of a table and of those that it inherits from; of an object of a
 -- class its methods.
@@ -187,8 +187,8 @@ local function commands(text)
 end
 
 --- The candidates for what stands before the cursor, in order: { name,
--- shown = how it is listed, or nil }, and how many bytes before the cursor they
--- replace.
+-- shown = how it is listed, or nil; tells = does that say more? }, and how many
+-- bytes before the cursor they replace.
 function complete.candidates(scope, text)
   if text:find "^:%a*$" then return commands(text), #text end
   local before, beginning = open_string(text)

@@ -23,7 +23,7 @@ local function complete_line(session, text, cursor)
   if not candidates[1] then return end
   local common = complete.common(candidates)
   local typed = text:sub(cursor - length + 1, cursor)
-  if #candidates > 1 and common == typed or #candidates == 1 and candidates[1].shown then
+  if #candidates > 1 and common == typed or #candidates == 1 and candidates[1].tells then
     editor:print(complete.list(candidates) .. "\n")
   end
   if common ~= typed then editor:insert(common, utf8.len(typed)) end

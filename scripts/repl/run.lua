@@ -13,7 +13,9 @@ end
 function run.compile(session, text, name)
   name = name or "=prompt"
   if session.frame then session.frame:show(session.scope) end
-  return session.scope:compile("return " .. text, name) or session.scope:compile(text, name)
+  local fn = session.scope:compile("return " .. text, name)
+  if fn then return fn end
+  return session.scope:compile(text, name)
 end
 
 -- ---- what went wrong ----
@@ -50,15 +52,16 @@ local function jobs_on_stack()
   end
 end
 
--- The frames of the chunk, without those of the prompt below it.
+-- The frames above the chunk; nil when there are none but built-in ones.
 local function traceback()
   local text = debug.traceback(nil, 3)
-  local lines = {}
-  for line in text:gmatch "[^\n]+" do
-    if line:find "harp/repl/run" or line:find "in function 'xpcall'" or line:find "repl/run.lua" then break end
-    if line ~= "stack traceback:" and not line:find "^%s*%[C%]: in %?" then lines[#lines + 1] = line end
+  local lines, count = {}, 0
+  for line in text:gmatch "\n([^\n]+)" do
+    if line:find "in function 'xpcall'" then break end
+    lines[#lines + 1] = line
+    if not line:find "%[C%]" then count = count + 1 end
   end
-  return #lines > 1 and table.concat(lines, "\n") or nil
+  return count > 1 and table.concat(lines, "\n", 1, #lines - 1) or nil
 end
 
 local function on_failure(failure)
