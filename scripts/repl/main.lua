@@ -106,8 +106,15 @@ function Closing.__close(closing) closing.editor:close() end
 
 local open                      -- the editor of the prompt that is open: those in it share it
 
+-- One of the terminal, if it can be had.
+local function new_editor()
+  local ok, editor = pcall(core.editor)
+  if ok then return editor end
+  print(show.failure(editor))
+end
+
 local function with_editor(session)
-  session.editor = open or core.editor()
+  session.editor = open or new_editor()
   if open or not session.editor then return loop(session) end
   open = session.editor
   local _ <close> = setmetatable({ editor = open }, Closing)
