@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <uv.h>
 #include <wchar.h>
@@ -25,6 +26,8 @@
 
 #define EDITOR "harp.editor"
 #define REMEMBERED 2000         /* lines */
+#define TYPED_AHEAD 8           /* bytes that a hand can be ahead */
+#define ESCAPE L'\033'
 #define END '\4'                /* Ctrl-D; libedit hands it on as a line */
 
 /* Those of the loop outlive the editor, until they are closed. */
@@ -46,6 +49,8 @@ struct editor {
     struct scheduler *scheduler;
     lua_State *reader;          /* the coroutine that is inside of libedit */
     bool reading;               /* a line is being edited */
+    int keys;                   /* that libedit has taken in this call */
+    wchar_t first;
     bool wants_completion;
     bool gone;                  /* the terminal is */
     struct sigaction interrupts;        /* as they were before */
@@ -237,11 +242,13 @@ static bool has_key(void)
     return poll(&input, 1, 0) > 0;
 }
 
-/* A Tab with more behind it was pasted. */
+/* A Tab with much behind it was pasted. */
 static unsigned char on_tab(EditLine *edit, int key)
 {
+    int behind = 0;
+
     (void)key;
-    if (has_key())
+    if (ioctl(STDIN_FILENO, FIONREAD, &behind) == 0 && behind > TYPED_AHEAD)
         return el_insertstr(edit, "  ") == 0 ? CC_REFRESH : CC_ERROR;
     owner_of(edit)->wants_completion = true;
     return CC_NORM;
@@ -284,8 +291,11 @@ static int take_key(EditLine *edit, wchar_t *key)
     while (read_byte(editor, &byte) == 1) {
         size_t length = mbrtowc(key, &byte, 1, &state);
 
-        if (length <= 1)
+        if (length <= 1) {
+            editor->keys++;
+            editor->first = editor->keys == 1 ? *key : editor->first;
             return 1;
+        }
         if (length == (size_t)-1)
             memset(&state, 0, sizeof state);
     }
@@ -367,6 +377,15 @@ static int push_completion(lua_State *L, struct editor *editor)
     return 3;
 }
 
+/*
+ * Has libedit perhaps a key left that it took? One that ended a search means
+ * something, too. If it has none, it waits for the next one in place.
+ */
+static bool may_have_key(const struct editor *editor)
+{
+    return editor->keys > 1 && editor->first != ESCAPE;
+}
+
 /* [-0, +n, m] what a key has brought about: 0 when nothing to tell of. */
 static int take_one(lua_State *L, struct editor *editor)
 {
@@ -374,6 +393,7 @@ static int take_one(lua_State *L, struct editor *editor)
     const char *text;
 
     editor->reader = L;
+    editor->keys = 0;
     text = el_gets(editor->edit, &length);
     if (editor->wants_completion)
         return push_completion(L, editor);
@@ -399,7 +419,8 @@ static int read_on(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     task_report_failures(L);
-    while (has_key()) {
+    editor->keys = 0;
+    while (has_key() || may_have_key(editor)) {
         int count = take_one(L, editor);
 
         if (count > 0)

@@ -61,7 +61,7 @@ describe("the prompt", function()
 
     it("deep, long and wide values within bounds", function()
       assert.equal("[[[[[[…]]]]]]", printed("{{{{{{{{1}}}}}}}}", "[[[[[[…]]]]]]"))
-      it_is:enter "t = {} for i = 1, 1000 do t[i] = i end t"
+      it_is:enter "t = {} for i = 1, 1000 do t[i] = i end"
       it_is:enter("t", "… 900 more")
       it_is:clear()
       it_is:enter("{ ('x'):rep(100000) }", "(100000 bytes)")
@@ -92,6 +92,7 @@ describe("the prompt", function()
       it_is:clear()
       it_is:enter("s = [[a", "  ... ")
       it_is:enter "b]]"
+      it_is:clear()
       assert.equal('"a\\nb"', printed("s", '"a\\nb"'))
       it_is:enter("(1 +", "  ... ")
       it_is:enter("2)", "3\nharp>")
@@ -190,7 +191,7 @@ describe("the prompt", function()
         it_is:enter(line)
         socket.sleep(0.1)
         it_is:press "C-c"
-        it_is:expect "^Cinterrupted\nharp>"
+        it_is:expect "^C\ninterrupted\nharp>"
         it_is:clear()
       end
       it_is:enter("'still'", '"still"\nharp>')
@@ -208,14 +209,25 @@ describe("the prompt", function()
   it("shows what tasks write above the line, and leaves the line alone", function()
     local it_is = prompt{ columns = 40 }
     local long = "this line is longer than the terminal is wide, and so it wraps twice"
-    it_is:enter [[_ = harp.spawn(function() harp.sleep(0.6) print "one" io.stderr:write "two\n" io.write "three"
-      harp.sleep(0.2) os.execute "echo four" io.write(("5"):rep(100000), "\n") end)]]
-    it_is:enter "_ = harp.spawn(function() harp.sleep(1) error 'oops' end)"
+    local wrapped = ("harp> " .. long):gsub(("."):rep(40), "%0\n")
+    local file = harness.write(it_is.directory .. "/task.lua", ([[
+      local function step(name) while not io.open(%q .. name) do harp.sleep(0.01) end end
+      harp.spawn(function()
+        step "1" print "one" io.stderr:write "two\n" io.write "three"
+        step "2" os.execute "echo four; echo five >&2"
+        step "3" io.write(("6"):rep(100000), "\n")
+        step "4" error "oops"
+      end)]]):format(it_is.directory .. "/"))
+    it_is:enter(":load " .. file)
     it_is:clear()
     it_is:type(long)
-    it_is:expect "harp: a task failed: prompt:1: oops"
-    it_is:expect(("one\ntwo\nthree\nfour\n" .. ("5"):rep(40)))
-    it_is:expect((("harp> " .. long):gsub(("."):rep(40), "%0\n")))
+    it_is:expect(wrapped)
+    for i, text in ipairs{ "one\ntwo\nthree\n", "\nfour\nfive\n", ("6"):rep(40) .. "\n", "in function <" } do
+      harness.write(it_is.directory .. "/" .. i, "")
+      it_is:expect(text)
+      it_is:expect(wrapped)
+    end
+    it_is:expect "harp: a task failed: "
     it_is:press "C-c"
     it_is:close()
   end)
@@ -237,9 +249,12 @@ describe("the prompt", function()
     it_is:enter "_ = harp.spawn(function() harp.sleep(0.3) print 'meanwhile' end)"
     it_is:press "Escape"
     it_is:expect "\nmeanwhile\nharp>"
+    it_is:press "x C-c"
+    it_is:enter "_ = harp.spawn(function() harp.sleep(0.3) print 'during a search' end)"
     it_is:press "C-r"
-    it_is:type "sleep"
-    it_is:expect "bck:"
+    it_is:type "rch"
+    it_is:expect "\nduring a search\n"
+    it_is:expect "bck:rch"
     it_is:press "C-c"
     it_is:enter("'still'", '"still"\nharp>')
     it_is:close()
@@ -366,7 +381,7 @@ describe("the prompt", function()
     it_is:type "rpc.n0999"
     local start = socket.gettime()
     it_is:press "Tab Tab"
-    it_is:expect "n09990"
+    it_is:expect "n09990  n09991"
     assert.truthy(socket.gettime() - start < 2)
     it_is:press "C-u"
     it_is:type "rpc.n"

@@ -69,9 +69,10 @@ local function on_failure(failure)
   return { failure = failure, traceback = type(failure) == "string" and traceback() or nil }
 end
 
-local function tell(trouble)
+-- On a terminal ^C stands before it.
+local function tell(session, trouble)
   if not trouble.interrupted then return print(show.failure(trouble.failure, trouble.traceback)) end
-  print(show.paint("failure", "interrupted"))
+  print((session.editor and "\n" or "") .. show.paint("failure", "interrupted"))
   for id in pairs(trouble.jobs) do
     print(("job %s goes on; rpc:job(%q):follow{ since = 0 } comes back to it, :cancel() ends it"):format(id, id))
   end
@@ -86,7 +87,7 @@ function run.protected(session, fn, ...)
   if session.frame then session.frame:take_back() end
   io.flush()
   if results[1] then return { n = results.n - 1, table.unpack(results, 2, results.n) } end
-  tell(results[2])
+  tell(session, results[2])
 end
 
 --- The same for a chunk; prints its results, and keeps the first one in `_`.
