@@ -277,19 +277,22 @@ describe("the prompt", function()
   describe("has a history", function()
     it("that outlives it, is the owner's alone, and knows no secrets", function()
       local it_is = prompt()
-      for _, line in ipairs{ "'first'", "password = 'hunter2'", "t = { token = 'hunter3' }", "f{ api_key = 'hunter4' }" } do
+      for _, line in ipairs{
+        "'first'", "password = 'hunter2'", "t = { token = 'hunter3' }", "f{ ['api-key'] = 'hunter4' }",
+        "login_secret 'hunter6'", "for key, v in pairs {} do end",
+      } do
         it_is:enter(line)
       end
       it_is:enter("secret = [[", "  ... ")
       it_is:enter "hunter5]]"
       it_is:enter("'last'", '"last"')
       local file = it_is.state .. "/harp/history"
-      assert.equal("'first'\n'last'\n", harness.read(file))
+      assert.equal("'first'\nfor key, v in pairs {} do end\n'last'\n", harness.read(file))
       assert.equal("600", harness.shell("stat -c %a " .. file):match "%d+")
       assert.equal("700", harness.shell("stat -c %a " .. it_is.state .. "/harp"):match "%d+")
       it_is:close()
       local again = prompt{ directory = it_is.state }
-      again:press "Up Up Enter"
+      again:press "Up Up Up Enter"
       again:expect '"first"'
       again:press "C-r"
       again:type "las"
@@ -523,8 +526,8 @@ describe("the prompt", function()
       end
       check("job:", functions)
       check("task:", getmetatable(harp.spawn(print, "task")).__index)
-      check("exec:", { all = 1, result = 1, kill = 1, close = 1 })
-      check("stream:", { all = 1, close = 1 })]])
+      check("exec:", getmetatable(harp.exec{ "true" }).__index)
+      check("stream:", getmetatable(harp.caller():job "x":follow()).__index)]])
     assert.equal("task\n", output)
     assert.equal("", errors)
   end)

@@ -15,14 +15,14 @@ local function new(step, close, at, about, job)
   return setmetatable({ step = step, let_go = close, at = at or 1, about = about, job = job }, Stream)
 end
 
-function Stream:__call()
-  if self.ended then return nil end
-  return self:hand_on(self.step())
-end
-
-function Stream:hand_on(first, ...)
+local function hand_on(self, first, ...)
   if first == nil then self:close() end
   return first, ...
+end
+
+function Stream:__call()
+  if self.ended then return nil end
+  return hand_on(self, self.step())
 end
 
 --- What is left, as a list.

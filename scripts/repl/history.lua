@@ -24,11 +24,19 @@ local function looks_secret(name)
   return false
 end
 
---- Does a text carry a secret: is anything that is called like one given a
--- value, by `=`, or as a string or in a call right behind it?
+-- What makes a name one of a value: `password =`, `["password"] =`, as JSON has
+-- it, and a string right behind it.
+local VALUES = {
+  "([%a_][%w_-]*)[\"']?%s*%]?%s*=", "([%a_][%w_-]*)[\"']%s*:", "([%a_][%w_-]*)%s*%(?%s*[\"']",
+  "([%a_][%w_-]*)%s*%(?%s*%[=*%[",
+}
+
+--- Does a text carry a secret, by the names in it?
 function history.has_secret(text)
-  for name in text:gmatch "([%a_][%w_-]*)[\"']?%s*%]?%s*[=:(\"'%[,]" do
-    if looks_secret(name) then return true end
+  for _, pattern in ipairs(VALUES) do
+    for name in text:gmatch(pattern) do
+      if looks_secret(name) then return true end
+    end
   end
   return text:find "BEGIN [%u ]*PRIVATE KEY" ~= nil or text:find "://[^/%s:]+:[^/%s@]+@" ~= nil
 end

@@ -138,7 +138,8 @@ function main.start()
   rawset(_G, "harp", harp)
   if ok then rawset(_G, "rpc", caller) end
   if core.is_terminal() then
-    print(("harp %s, %s; rpc is the %s"):format(core.version, _VERSION, ok and tostring(caller) or "caller: " .. tostring(caller)))
+    print(("harp %s, %s; %s"):format(core.version, _VERSION, ok and "rpc is the " .. tostring(caller)
+      or "there is no rpc: " .. tostring(caller)))
     print ":help tells more, Tab completes, Ctrl-D quits"
   end
   with_editor{ scope = new_scope() }

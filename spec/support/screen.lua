@@ -9,7 +9,8 @@ Screen.__index = Screen
 local screen, open = {}, {}
 
 local function tmux(self, command)
-  return harness.shell(("LC_ALL=C.UTF-8 tmux -u -S %s/tmux -f /dev/null %s 2>/dev/null"):format(self.directory, command))
+  return harness.shell(("LC_ALL=C.UTF-8 tmux -u -S %s/tmux -f /dev/null %s 2>/dev/null"):format(
+    self.directory, command))
 end
 
 --- Runs a command line. options: columns (80), rows (40), env ("NAME=value …"),
