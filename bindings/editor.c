@@ -47,13 +47,15 @@ struct editor {
     FILE *stream;
     char *prompt;
     struct scheduler *scheduler;
-    lua_State *reader;          /* the coroutine that is inside of libedit */
+    lua_State *reader;
+    bool inside;                /* the reader is, of libedit */
     bool reading;               /* a line is being edited */
     int keys;                   /* that libedit has taken in this call */
     wchar_t first;
     bool wants_completion;
     bool gone;                  /* the terminal is */
     struct sigaction interrupts;        /* as they were before */
+    struct task *before;        /* was in front */
 };
 
 static struct editor *editor_check(lua_State *L)
@@ -140,7 +142,7 @@ static void on_output(uv_prepare_t *output)
     if (text)
         show_above(editor, text, length);
     free(text);
-    if (task_has_failures(editor->scheduler))
+    if (!editor->inside && task_has_failures(editor->scheduler))
         event_fire(&editor->event);
 }
 
@@ -394,7 +396,9 @@ static int take_one(lua_State *L, struct editor *editor)
 
     editor->reader = L;
     editor->keys = 0;
+    editor->inside = true;
     text = el_gets(editor->edit, &length);
+    editor->inside = false;
     if (editor->wants_completion)
         return push_completion(L, editor);
     if (text && length > 0 && text[length - 1] == '\n') {
@@ -560,6 +564,7 @@ static int editor_close(lua_State *L)
     free(editor->prompt);
     editor->edit = NULL;
     editor->prompt = NULL;
+    task_go_back(L, editor->before);
     sigaction(SIGINT, &editor->interrupts, NULL);
     return 0;
 }
@@ -586,6 +591,7 @@ static int editor_new(lua_State *L)
     editor->watches = watches_new(scheduler_loop(editor->scheduler), editor);
     set_up(editor);
     scheduler_accept_interrupts(L);
+    editor->before = task_come_to_front(L);
     catch_interrupts(editor);
     return 1;
 }

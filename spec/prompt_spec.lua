@@ -434,6 +434,24 @@ describe("the prompt", function()
       it_is:expect "after   2       2       2       new"
       it_is:close()
     end)
+
+    it("may be in a task, also when the main chunk has ended", function()
+      local file = harness.write(harness.directory() .. "/script.lua", [[
+        require "harp".spawn(function() local mine = 1 repl() print("after", mine) end)]])
+      local it_is = screen.open(("sh -c 'trap : INT; %s %s; sleep 10'"):format(program, file))
+      it_is:expect "harp> "
+      it_is:enter "while true do end"
+      socket.sleep(0.1)
+      it_is:press "C-c"
+      it_is:expect "interrupted\nharp>"
+      it_is:type "x"
+      it_is:press "C-c"
+      it_is:expect "harp> x^C\nharp>"
+      it_is:enter("mine = 2", "harp> mine = 2\nharp>")
+      it_is:press "C-d"
+      it_is:expect "after   2"
+      it_is:close()
+    end)
   end)
 
   describe("leaves the terminal as it was", function()

@@ -80,7 +80,7 @@ static int run_prompt(lua_State *L)
     lua_pushliteral(L, QUIT);
     task_run(L, 1);
     message = lua_tostring(L, -1);
-    if (message && strncmp(message, QUIT, strlen(QUIT)) == 0)
+    if (strncmp(message, QUIT, strlen(QUIT)) == 0)
         return 0;
     fprintf(stderr, "harp: %s\n", message);
     return 1;

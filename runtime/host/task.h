@@ -93,6 +93,13 @@ bool task_wait_in_place(lua_State *L, struct event *event);
 bool task_has_failures(const struct scheduler *scheduler);
 void task_report_failures(lua_State *L);
 
+/*
+ * [-0, +0, m] from now on interrupts are raised in the current task instead of
+ * the main one; `before` is for going back. For who talks to a person.
+ */
+struct task *task_come_to_front(lua_State *L);
+void task_go_back(lua_State *L, struct task *before);
+
 /* [-0, +0, m] is a task running, so that a wait can yield? */
 bool task_is_inside(lua_State *L);
 

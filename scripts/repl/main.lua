@@ -148,6 +148,9 @@ end
 --- repl(): a prompt in the function that calls it, with its locals, to which it
 -- can assign. Ctrl-D or :quit goes on with the function.
 function main.here()
+  if select(2, coroutine.running()) then
+    error("harp.repl: it runs in a task; in stock lua5.4 inside of harp.run(function() … end)", 2)
+  end
   local session = { scope = new_scope(), frame = require("harp.repl.frame").at(2) }
   prepare()
   with_editor(session)

@@ -51,7 +51,8 @@ return {
     "A dispatcher: \"host\", \"host:port\", \"[v6]:port\", \"unix:/path\", or a table with host, port, tls, user,\n"
     .. "password… Without one $HARP_CALLER, else the --local stack, else localhost:3502. rpc.NAME is a host." },
   ["harp.server"] = { "harp.server{ host =, user =, password = }",
-    "A daemon, called directly: server.PROCEDURE(…) gives the value, or an iterator whose last item is a harp.Result." },
+    "A daemon, called directly: server.PROCEDURE(…) gives the value, or an iterator whose last item is a\n"
+    .. "harp.Result." },
   ["harp.call_info"] = { "harp.call_info()", "Inside a procedure: { user =, address =, procedure = } of the call." },
   ["harp.repl"] = { "harp.repl(), repl()",
     "A prompt in the function that calls it, with its locals, to which it can assign. Ctrl-D or :quit goes on." },

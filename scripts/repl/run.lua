@@ -6,7 +6,7 @@ local run = {}
 
 --- Is an error Ctrl-C?
 function run.is_interrupt(failure)
-  return type(failure) == "string" and failure:find "interrupted$" ~= nil
+  return type(failure) == "string" and (failure == "interrupted" or failure:find ":%d+: interrupted$" ~= nil)
 end
 
 --- A chunk, as an expression or else as statements; nil and what is wrong.
