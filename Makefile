@@ -9,10 +9,11 @@ WARN     = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 PACKAGES = lua5.4 libuv yajl libcurl sqlite3 openssl libcrypt
 
 DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson lua-argparse libcurl4-openssl-dev \
+               libedit-dev libedit2 \
                libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
                valgrind cppcheck clang openssl ca-certificates procps \
-               iproute2 mandoc zsh
+               iproute2 mandoc zsh tmux
 DEBIAN_FUZZ  = clang libclang-rt-14-dev
 
 # One place for "install what is missing": quiet when nothing is.
@@ -27,7 +28,7 @@ endef
 
 # pkg-config may not be there before `make deps` has run: ask when it is used.
 CPPFLAGS = -D_GNU_SOURCE -Iruntime -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
-# libcurl, OpenSSL and libcrypt are loaded when they are needed: base/library.h.
+# libcurl, OpenSSL, libcrypt and libedit are loaded when they are needed: base/library.h.
 LDLIBS   = $(filter-out -lcurl -lssl -lcrypto -lcrypt, \
              $(shell pkg-config --libs $(PACKAGES))) -lm
 COMPILE  = $(CC) -std=c11 -fPIC -fvisibility=hidden $(CFLAGS) $(WARN) $(CPPFLAGS)
@@ -36,7 +37,8 @@ CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
              runtime/client/*.c runtime/host/*.c bindings/*.c)
 PROGRAM  = $(wildcard runtime/main.c runtime/cli/*.c runtime/dispatcher/*.c \
              runtime/daemon/*.c)
-EMBEDDED = $(wildcard scripts/harp/*.lua scripts/cli/*.lua) \
+EMBEDDED = $(wildcard scripts/harp/*.lua scripts/cli/*.lua \
+             scripts/repl/*.lua) \
              scripts/procedures/example.lua
 CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)

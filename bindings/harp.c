@@ -86,20 +86,23 @@ static int load_embedded(lua_State *L)
     return 1;
 }
 
-/*
- * require "harp.NAME" finds scripts/harp/NAME.lua without a search, and
- * "harp.cli.NAME" scripts/cli/NAME.lua.
- */
+/* [-0, +1, m] "harp.job" of scripts/harp/job.lua, "harp.cli.run" of cli/run. */
+static void push_module_name(lua_State *L, const char *path)
+{
+    luaL_gsub(L, path, "/", ".");
+    if (strncmp(path, "harp/", 5) == 0)
+        return;
+    lua_pushliteral(L, "harp.");
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+}
+
+/* require "harp.NAME" finds the files of scripts/ without a search. */
 static void preload(lua_State *L)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct embedded *file = embedded_files; file->name; file++) {
-        bool is_cli = strncmp(file->name, "cli/", 4) == 0;
-
-        if (!is_cli && strncmp(file->name, "harp/", 5) != 0)
-            continue;
-        lua_pushfstring(L, is_cli ? "harp.cli.%s" : "harp.%s",
-                        strchr(file->name, '/') + 1);
+        push_module_name(L, file->name);
         lua_pushlightuserdata(L, (void *)(uintptr_t)file);
         lua_pushcclosure(L, load_embedded, 1);
         lua_settable(L, -3);
@@ -125,7 +128,9 @@ static int open_core(lua_State *L)
     tasks_open(L);
     exec_open(L);
     files_open(L);
-    terminal_open(L);
+    interrupts_open(L);
+    editor_open(L);
+    history_open(L);
     return 1;
 }
 

@@ -27,7 +27,9 @@ void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
 void exec_open(lua_State *L);           /* exec environment */
 void files_open(lua_State *L);          /* is_readable_by_others */
-void terminal_open(lua_State *L);       /* terminal interrupts */
+void interrupts_open(lua_State *L);     /* terminal interrupts */
+void editor_open(lua_State *L);         /* editor terminal_width is_terminal */
+void history_open(lua_State *L);        /* history_read history_append */
 
 /*
  * [-0, +0, v] the JSON text of a value, valid until the next call; raises a

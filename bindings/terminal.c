@@ -1,134 +1,192 @@
-/* The terminal that a command is used at: its size, and Ctrl-C as an event. */
-#include <lauxlib.h>
+#include "bindings/terminal.h"
+
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <termios.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/memory.h"
-#include "bindings/harp.h"
-#include "host/task.h"
 
-#define INTERRUPTS "harp.interrupts"
+#define COUNT(array) (sizeof (array) / sizeof *(array))
 
-/*
- * terminal(descriptor) → columns, rows of the terminal that it is, 0 where it
- * does not know them; nil when it is none
- */
-static int terminal(lua_State *L)
+/* What ends a program, and would leave the terminal unusable. */
+static const int fatal[] = { SIGHUP, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE,
+                             SIGSEGV, SIGTERM };
+
+static struct {
+    FILE *stream;
+    int output, errors;         /* the standard ones, while they are kept */
+    int kept;                   /* a file in memory: no writer has to wait */
+    volatile sig_atomic_t entered;
+    struct termios before, editing;
+    struct sigaction ends[COUNT(fatal)], stops;
+} terminal = { .output = -1, .errors = -1, .kept = -1 };
+
+bool terminal_is_usable(void)
 {
-    int descriptor = (int)luaL_checkinteger(L, 1);
-    struct winsize size = { 0 };
+    const char *type = getenv("TERM");
 
-    if (!isatty(descriptor))
-        return 0;
-    ioctl(descriptor, TIOCGWINSZ, &size);
-    lua_pushinteger(L, size.ws_col);
-    lua_pushinteger(L, size.ws_row);
-    return 2;
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)
+        && type && *type && strcmp(type, "dumb") != 0;
 }
 
-/* ---- interrupts ---- */
-
-/* While it is open SIGINT is counted here, and raises and ends nothing. */
-struct interrupts {
-    struct event event;
-    uv_signal_t *handle;        /* NULL once closed, and where it is ignored */
-    struct sigaction before;
-    unsigned heard;             /* and not waited for yet */
-};
-
-static void on_signal(uv_signal_t *handle, int number)
+int terminal_columns(void)
 {
-    struct interrupts *interrupts = handle->data;
+    int fd = terminal.entered ? terminal.output : STDOUT_FILENO;
+    struct winsize size;
 
-    (void)number;
-    interrupts->heard++;
-    event_fire(&interrupts->event);
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
+/* ---- back to what was: all of it may be called from a signal handler ---- */
 
-/* interrupts:close(): SIGINT does what it did before. */
-static int interrupts_close(lua_State *L)
+static void write_all(int fd, const char *data, ssize_t length)
 {
-    struct interrupts *interrupts = luaL_checkudata(L, 1, INTERRUPTS);
+    while (length > 0) {
+        ssize_t written = write(fd, data, (size_t)length);
 
-    if (interrupts->handle) {
-        uv_close((uv_handle_t *)interrupts->handle, free_handle);
-        sigaction(SIGINT, &interrupts->before, NULL);
+        if (written <= 0)
+            return;
+        data += written;
+        length -= written;
     }
-    interrupts->handle = NULL;
-    return 0;
 }
 
-static int look(lua_State *L, int status, lua_KContext context)
+static void show_kept(void)
 {
-    struct interrupts *interrupts = luaL_checkudata(L, 1, INTERRUPTS);
+    char part[4096];
+    off_t at = 0;
+    ssize_t length;
 
-    (void)status;
-    if (!interrupts->heard)
-        return task_await(L, &interrupts->event, context, look);
-    interrupts->heard--;
-    return 0;
+    while ((length = pread(terminal.kept, part, sizeof part, at)) > 0) {
+        write_all(terminal.output, part, length);
+        at += length;
+    }
+    if (at > 0 && ftruncate(terminal.kept, 0) != 0)
+        return;                 /* it is memory: that does not happen */
 }
 
-/* interrupts:wait() returns once for each Ctrl-C. */
-static int interrupts_wait(lua_State *L)
+static void let_go(void)
 {
-    lua_settop(L, 1);
-    return look(L, LUA_OK, 0);
+    terminal.entered = 0;
+    tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+    show_kept();
+    dup2(terminal.output, STDOUT_FILENO);
+    dup2(terminal.errors, STDERR_FILENO);
 }
 
-/* Its wait alone keeps nothing going: the handle is not referenced. */
-static void listen_for(struct interrupts *interrupts, uv_loop_t *loop)
+static void on_fatal(int number)
 {
-    interrupts->handle = memory_new(sizeof *interrupts->handle);
-    uv_signal_init(loop, interrupts->handle);
-    interrupts->handle->data = interrupts;
-    uv_signal_start(interrupts->handle, on_signal, SIGINT);
-    uv_unref((uv_handle_t *)interrupts->handle);
+    if (terminal.entered) {
+        write_all(terminal.output, "\r\n", 2);
+        let_go();
+    }
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
-/* interrupts() → Ctrl-C as something to wait for, until it is closed */
-static int interrupts_new(lua_State *L)
+/* Ctrl-Z. Who has stopped it may not have another terminal in these modes. */
+static void on_stop(int number)
 {
-    struct interrupts *interrupts = lua_newuserdatauv(L, sizeof *interrupts, 0);
-
-    memset(interrupts, 0, sizeof *interrupts);
-    event_init(&interrupts->event, false);
-    luaL_setmetatable(L, INTERRUPTS);
-    sigaction(SIGINT, NULL, &interrupts->before);
-    if (interrupts->before.sa_handler != SIG_IGN)
-        listen_for(interrupts, scheduler_loop(scheduler_of(L)));
-    return 1;
+    (void)number;
+    tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+    raise(SIGSTOP);
+    if (terminal.entered)
+        tcsetattr(STDIN_FILENO, TCSANOW, &terminal.editing);
 }
 
-void terminal_open(lua_State *L)
+static void at_exit(void)
 {
-    static const luaL_Reg functions[] = {
-        { "terminal", terminal },
-        { "interrupts", interrupts_new },
-        { NULL, NULL }
-    };
-    static const luaL_Reg methods[] = {
-        { "wait", interrupts_wait },
-        { "close", interrupts_close },
-        { NULL, NULL }
-    };
+    fflush(stdout);
+    if (!terminal.entered)
+        return;
+    write_all(terminal.output, "\r\n", 2);
+    let_go();
+}
 
-    luaL_newmetatable(L, INTERRUPTS);
-    lua_pushcfunction(L, interrupts_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, interrupts_close);
-    lua_setfield(L, -2, "__close");
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-    luaL_setfuncs(L, functions, 0);
+/* ---- entering and leaving ---- */
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_fatal,
+                                .sa_flags = SA_NODEFER };
+
+    for (size_t i = 0; i < COUNT(fatal); i++)
+        sigaction(fatal[i], &action, &terminal.ends[i]);
+    action.sa_handler = on_stop;
+    sigaction(SIGTSTP, &action, &terminal.stops);
+}
+
+static void release_signals(void)
+{
+    for (size_t i = 0; i < COUNT(fatal); i++)
+        sigaction(fatal[i], &terminal.ends[i], NULL);
+    sigaction(SIGTSTP, &terminal.stops, NULL);
+}
+
+FILE *terminal_stream(void)
+{
+    if (terminal.stream)
+        return terminal.stream;
+    if (terminal.kept < 0)
+        terminal.kept = memfd_create("harp-output", MFD_CLOEXEC);
+    if (terminal.output < 0)
+        terminal.output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (terminal.errors < 0)
+        terminal.errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (terminal.kept < 0 || terminal.output < 0 || terminal.errors < 0
+        || fcntl(terminal.kept, F_SETFL, O_APPEND) != 0)
+        return NULL;
+    terminal.stream = fdopen(terminal.output, "w");
+    if (terminal.stream)
+        atexit(at_exit);
+    return terminal.stream;
+}
+
+void terminal_remember(void)
+{
+    fflush(stdout);
+    tcgetattr(STDIN_FILENO, &terminal.before);
+}
+
+void terminal_enter(void)
+{
+    tcgetattr(STDIN_FILENO, &terminal.editing);
+    dup2(terminal.kept, STDOUT_FILENO);
+    if (isatty(STDERR_FILENO))  /* else it goes where it was sent */
+        dup2(terminal.kept, STDERR_FILENO);
+    terminal.entered = 1;
+    catch_signals();
+}
+
+void terminal_leave(void)
+{
+    if (!terminal.entered)
+        return;
+    fflush(stdout);
+    let_go();
+    release_signals();
+}
+
+char *terminal_take(size_t *length)
+{
+    off_t size;
+    char *text;
+
+    fflush(stdout);
+    size = lseek(terminal.kept, 0, SEEK_END);
+    if (size <= 0)
+        return NULL;
+    text = memory_new((size_t)size);
+    *length = (size_t)size;
+    if (pread(terminal.kept, text, *length, 0) != size
+        || ftruncate(terminal.kept, 0) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
 }

@@ -19,6 +19,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "run", cli_run },
+    { "repl", cli_repl },
     { "check", in_lua },
     { "dispatcher", cli_dispatcher },
     { "daemon", cli_daemon },
@@ -90,13 +91,23 @@ static bool is_unknown(const char *word)
         && errno == ENOENT;
 }
 
+/* A prompt on a terminal; else standard input is a script, as lua has it. */
+static int alone(char **argv)
+{
+    char input[] = "-", *arguments[] = { argv[0], input, NULL };
+
+    return isatty(STDIN_FILENO) ? cli_repl(1, argv) : cli_run(2, arguments);
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
 
     fill_streams();
-    command = argc > 1 ? find(name_of(argv[1])) : NULL;
-    if (argc > 1 && !command && is_unknown(argv[1]))
+    if (argc == 1)
+        return alone(argv);
+    command = find(name_of(argv[1]));
+    if (!command && is_unknown(argv[1]))
         return lua_command("unknown", 1, argv + 1);
     /* What is no command is a script, or an option of run. */
     return command ? command->run(argc - 1, argv + 1) : cli_run(argc, argv);

@@ -126,7 +126,7 @@ describe("harp", function()
     assert.truthy(harp_ "--version":find "^harp %d+%.%d+%.%d+\n")
     assert.truthy(harp_ "run --help":find "Usage: harp")
     assert.truthy(harp_ "daemon --help":find "Usage: harp daemon")
-    for _, wrong in ipairs{ "", "--nonsense", "run", "run --local", "-e", "--hosts a x.lua", "daemon", "dispatcher",
+    for _, wrong in ipairs{ "--nonsense", "run", "run --local", "-e", "--hosts a x.lua", "daemon", "dispatcher",
       "daemon --config", "dispatcher --config x y", "--procedures /no/such --local x.lua" } do
       output, errors, code = harp_(wrong)
       assert.same({ "", 2 }, { output, code })

@@ -10,6 +10,7 @@
 /* The name of a subcommand, in the order of `harp help`; NULL behind all. */
 const char *cli_name(int index);
 
+int cli_repl(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_dispatcher(int argc, char **argv);
 int cli_daemon(int argc, char **argv);

@@ -145,6 +145,13 @@ static void add_directory(lua_State *L, const char *script)
     free(path);
 }
 
+/* [-0, +0, v] repl() in a script; loaded when it is called. */
+static void offer_prompt(lua_State *L)
+{
+    if (luaL_dostring(L, "function repl() return require('harp').repl() end"))
+        lua_error(L);
+}
+
 static int run_script(lua_State *L, const struct options *options, int argc,
                       char **argv)
 {
@@ -191,6 +198,7 @@ int cli_run(int argc, char **argv)
     if (options.local)
         harp_use_local(L, &local);
     exit_open(L);
+    offer_prompt(L);
     scheduler_catch_interrupts(L);
     status = run_script(L, &options, argc, argv);
     exit_close(L);

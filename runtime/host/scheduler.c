@@ -195,10 +195,15 @@ bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
 
 /* ---- waiting ---- */
 
-/* The main task is told, whoever hears of it first. */
+struct task *scheduler_front(const struct scheduler *scheduler)
+{
+    return scheduler->foreground ? scheduler->foreground : scheduler->main;
+}
+
+/* The task in front is told, whoever hears of it first. */
 static int raise_interrupted(lua_State *L, struct scheduler *scheduler)
 {
-    if (scheduler->current == scheduler->main)
+    if (scheduler->current == scheduler_front(scheduler))
         scheduler->interrupted = 0;
     return luaL_error(L, "interrupted");
 }
@@ -220,13 +225,13 @@ static int raise_cancelled(lua_State *L, struct task *task)
 static void check_wait(lua_State *L, struct scheduler *scheduler)
 {
     struct task *task = scheduler->current;
-    bool is_main = task && task == scheduler->main;
+    bool is_front = task && task == scheduler_front(scheduler);
     bool vain = scheduler->vain;
 
     scheduler->vain = false;
-    if (scheduler->interrupted && (vain || is_main))
+    if (scheduler->interrupted && (vain || is_front))
         raise_interrupted(L, scheduler);
-    if (vain || (scheduler->deadlocked && is_main))
+    if (vain || (scheduler->deadlocked && is_front))
         raise_deadlock(L, scheduler);
     if (task && task->cancelled)
         raise_cancelled(L, task);
@@ -279,6 +284,31 @@ bool scheduler_was_interrupted(lua_State *L)
 bool task_is_inside(lua_State *L)
 {
     return scheduler_of(L)->current != NULL;
+}
+
+struct task *task_come_to_front(lua_State *L)
+{
+    struct scheduler *scheduler = scheduler_of(L);
+    struct task *before = scheduler->foreground;
+
+    scheduler->foreground = scheduler->current;
+    return before;
+}
+
+void task_go_back(lua_State *L, struct task *before)
+{
+    scheduler_of(L)->foreground = before;
+}
+
+bool task_wait_in_place(lua_State *L, struct event *event)
+{
+    struct scheduler *scheduler = scheduler_of(L);
+    bool fired;
+
+    wait_in_place(L, scheduler, event);
+    fired = !scheduler->vain;
+    scheduler->vain = false;
+    return fired;
 }
 
 void scheduler_wait_here(lua_State *L, struct scheduler *scheduler)

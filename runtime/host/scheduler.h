@@ -46,6 +46,7 @@ struct scheduler {
     size_t living;              /* tasks that have not ended */
     struct task *current;
     struct task *main;
+    struct task *foreground;    /* is told of interrupts; NULL: the main one */
     lua_State *innermost;       /* the coroutine that may yield to us */
     uv_async_t wake;            /* for scheduler_interrupt */
     volatile sig_atomic_t interrupted;
@@ -64,6 +65,9 @@ struct scheduler {
  */
 void scheduler_push_mark(lua_State *L);
 bool scheduler_has_mark(lua_State *thread);
+
+/* The task that is told of interrupts. */
+struct task *scheduler_front(const struct scheduler *scheduler);
 
 void scheduler_make_ready(struct task *task);
 void scheduler_forget(struct waiter *waiter);   /* it waits for nothing now */

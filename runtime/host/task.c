@@ -307,13 +307,14 @@ static bool goes_on(const struct scheduler *scheduler)
         return false;
     if (task->state != ENDED)
         return true;
-    return scheduler->living && !task->failed && !scheduler->interrupted;
+    return scheduler->living && !task->failed
+        && (!scheduler->interrupted || scheduler->foreground);
 }
 
-/* Ctrl-C while all wait, or a deadlock: it is the main task that is told. */
-static bool wake_main(struct scheduler *scheduler)
+/* Ctrl-C while all wait, or a deadlock: it is the task in front that is told. */
+static bool wake_front(struct scheduler *scheduler)
 {
-    struct task *task = scheduler->main;
+    struct task *task = scheduler_front(scheduler);
 
     if (task->state != WAITING || !task->waiter.event)
         return false;
@@ -342,6 +343,16 @@ static int say(lua_State *L, const char *message)
     lua_pushstring(L, message);
     lua_pushnil(L);
     return -1;
+}
+
+bool task_has_failures(const struct scheduler *scheduler)
+{
+    return !TAILQ_EMPTY(&scheduler->unseen);
+}
+
+void task_report_failures(lua_State *L)
+{
+    report_all(L, scheduler_of(L));
 }
 
 /* [-0, +n, m] what came of the main task, whose userdata is at the index. */
@@ -379,8 +390,8 @@ int task_run(lua_State *L, int arguments)
     while (goes_on(scheduler)) {
         scheduler->deadlocked = !scheduler_turn(L, scheduler, true);
         if (scheduler->interrupted)
-            wake_main(scheduler);
-        else if (scheduler->deadlocked && !wake_main(scheduler))
+            wake_front(scheduler);
+        else if (scheduler->deadlocked && !wake_front(scheduler))
             break;
     }
     scheduler_leave_interrupts(&before);

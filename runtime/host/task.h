@@ -92,6 +92,26 @@ void task_end_all(lua_State *L);
 /* [-0, +0, m] has SIGINT come since the state was made? */
 bool scheduler_was_interrupted(lua_State *L);
 
+/*
+ * Waits where Lua can neither yield nor raise: in a callback of a library.
+ * False when something else has ended the wait; the next task_await raises it.
+ */
+bool task_wait_in_place(lua_State *L, struct event *event);
+
+/*
+ * Errors of tasks that nobody joined: are there any, and [-0, +0, m] prints
+ * them to standard error.
+ */
+bool task_has_failures(const struct scheduler *scheduler);
+void task_report_failures(lua_State *L);
+
+/*
+ * [-0, +0, m] from now on interrupts are raised in the current task instead of
+ * the main one; `before` is for going back. For who talks to a person.
+ */
+struct task *task_come_to_front(lua_State *L);
+void task_go_back(lua_State *L, struct task *before);
+
 /* [-0, +0, m] is a task running, so that a wait can yield? */
 bool task_is_inside(lua_State *L);
 

@@ -106,6 +106,8 @@ end
 
 -- ---- lists: extensions of our dispatcher (protocol §4) ----
 
+local LISTS = { list_jobs = "jobs", list_queues = "queues", list_hosts = "hosts" }
+
 -- The items of a list, each a table.
 local function list(caller, operation, fields)
   local at = private[caller]
@@ -117,7 +119,7 @@ local function list(caller, operation, fields)
     if kind == nil then error(data, 0) end
     at.reached = true
     return value.without_nulls(data)
-  end, function() exchange:close() end)
+  end, function() exchange:close() end, 1, LISTS[operation])
   return iterator, nil, nil, iterator
 end
 
@@ -159,6 +161,9 @@ function methods.request(caller, request)
     replies[#replies + 1] = reply
   end
 end
+
+--- What is no host's name.
+Caller.methods = methods
 
 function Caller:__index(name)
   return methods[name] or methods.host(self, name)

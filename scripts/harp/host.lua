@@ -124,6 +124,11 @@ function Host:__call(options)
   return new(state.link, state.name, merged)
 end
 
+--- The same host without options: for who asks it on its own account.
+function Host.bare(host)
+  return new(private[host].link, private[host].name, {})
+end
+
 function Host:__tostring()
   local state = private[self]
   return ("host %s at %s"):format(state.name, tostring(state.link.endpoint))

@@ -39,6 +39,9 @@ return {
   -- inside a procedure
   call_info = require("harp.call").info,
 
+  -- a prompt in the function that calls it
+  repl = function() return require("harp.repl.main").here() end,
+
   -- peers
   caller = require "harp.caller",
   server = require "harp.server",

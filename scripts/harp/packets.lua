@@ -176,6 +176,6 @@ return function(job, options, follows, what)
   end, function()
     close(self, "live")
     close(self, "record")
-  end, numbered and 2 or 1)
+  end, numbered and 2 or 1, ("the packets of %s"):format(tostring(job)), job)
   return iterator, nil, nil, iterator
 end

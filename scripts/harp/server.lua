@@ -85,7 +85,7 @@ local function results(exchange)
     if kind == "packet" then return data end
     last = true
     return value.Result(data)
-  end, function() exchange:close() end)
+  end, function() exchange:close() end, 1, "the answers of a daemon")
   return iterator, nil, nil, iterator
 end
 

@@ -9,19 +9,20 @@ Stream.__index = Stream
 
 --- `step()` returns the next item's values, nil at the end; `close()` lets go
 -- of what it reads from, and may be called again; the `at`th of an item's
--- values (default 1) is what a list of them has.
-local function new(step, close, at)
-  return setmetatable({ step = step, let_go = close, at = at or 1 }, Stream)
+-- values (default 1) is what a list of them has; `about` says what it goes
+-- over, and `job` whose that is.
+local function new(step, close, at, about, job)
+  return setmetatable({ step = step, let_go = close, at = at or 1, about = about, job = job }, Stream)
+end
+
+local function hand_on(self, first, ...)
+  if first == nil then self:close() end
+  return first, ...
 end
 
 function Stream:__call()
   if self.ended then return nil end
-  return self:hand_on(self.step())
-end
-
-function Stream:hand_on(first, ...)
-  if first == nil then self:close() end
-  return first, ...
+  return hand_on(self, self.step())
 end
 
 --- What is left, as a list.

@@ -1,0 +1,134 @@
+/* Ctrl-C as an event, and the size of the terminal that it comes from. */
+#include <lauxlib.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/memory.h"
+#include "bindings/harp.h"
+#include "host/task.h"
+
+#define INTERRUPTS "harp.interrupts"
+
+/*
+ * terminal(descriptor) → columns, rows of the terminal that it is, 0 where it
+ * does not know them; nil when it is none
+ */
+static int terminal(lua_State *L)
+{
+    int descriptor = (int)luaL_checkinteger(L, 1);
+    struct winsize size = { 0 };
+
+    if (!isatty(descriptor))
+        return 0;
+    ioctl(descriptor, TIOCGWINSZ, &size);
+    lua_pushinteger(L, size.ws_col);
+    lua_pushinteger(L, size.ws_row);
+    return 2;
+}
+
+/* ---- interrupts ---- */
+
+/* While it is open SIGINT is counted here, and raises and ends nothing. */
+struct interrupts {
+    struct event event;
+    uv_signal_t *handle;        /* NULL once closed, and where it is ignored */
+    struct sigaction before;
+    unsigned heard;             /* and not waited for yet */
+};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct interrupts *interrupts = handle->data;
+
+    (void)number;
+    interrupts->heard++;
+    event_fire(&interrupts->event);
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* interrupts:close(): SIGINT does what it did before. */
+static int interrupts_close(lua_State *L)
+{
+    struct interrupts *interrupts = luaL_checkudata(L, 1, INTERRUPTS);
+
+    if (interrupts->handle) {
+        uv_close((uv_handle_t *)interrupts->handle, free_handle);
+        sigaction(SIGINT, &interrupts->before, NULL);
+    }
+    interrupts->handle = NULL;
+    return 0;
+}
+
+static int look(lua_State *L, int status, lua_KContext context)
+{
+    struct interrupts *interrupts = luaL_checkudata(L, 1, INTERRUPTS);
+
+    (void)status;
+    if (!interrupts->heard)
+        return task_await(L, &interrupts->event, context, look);
+    interrupts->heard--;
+    return 0;
+}
+
+/* interrupts:wait() returns once for each Ctrl-C. */
+static int interrupts_wait(lua_State *L)
+{
+    lua_settop(L, 1);
+    return look(L, LUA_OK, 0);
+}
+
+/* Its wait alone keeps nothing going: the handle is not referenced. */
+static void listen_for(struct interrupts *interrupts, uv_loop_t *loop)
+{
+    interrupts->handle = memory_new(sizeof *interrupts->handle);
+    uv_signal_init(loop, interrupts->handle);
+    interrupts->handle->data = interrupts;
+    uv_signal_start(interrupts->handle, on_signal, SIGINT);
+    uv_unref((uv_handle_t *)interrupts->handle);
+}
+
+/* interrupts() → Ctrl-C as something to wait for, until it is closed */
+static int interrupts_new(lua_State *L)
+{
+    struct interrupts *interrupts = lua_newuserdatauv(L, sizeof *interrupts, 0);
+
+    memset(interrupts, 0, sizeof *interrupts);
+    event_init(&interrupts->event, false);
+    luaL_setmetatable(L, INTERRUPTS);
+    sigaction(SIGINT, NULL, &interrupts->before);
+    if (interrupts->before.sa_handler != SIG_IGN)
+        listen_for(interrupts, scheduler_loop(scheduler_of(L)));
+    return 1;
+}
+
+void interrupts_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        { "terminal", terminal },
+        { "interrupts", interrupts_new },
+        { NULL, NULL }
+    };
+    static const luaL_Reg methods[] = {
+        { "wait", interrupts_wait },
+        { "close", interrupts_close },
+        { NULL, NULL }
+    };
+
+    luaL_newmetatable(L, INTERRUPTS);
+    lua_pushcfunction(L, interrupts_close);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, interrupts_close);
+    lua_setfield(L, -2, "__close");
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,41 @@
+/*
+ * The terminal while a line is edited: keys come as they are pressed, and
+ * what the program writes to its standard output and error is kept, for the
+ * editor to show above the line. Whatever ends the program then, short of
+ * SIGKILL, leaves the terminal as it was. There is one a process.
+ */
+#ifndef HARP_BINDINGS_TERMINAL_H
+#define HARP_BINDINGS_TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Are standard input and output a terminal that can be drawn on? */
+bool terminal_is_usable(void);
+
+/* Its width in columns, of standard output; 0 when that is none. */
+int terminal_columns(void);
+
+/*
+ * A stream to it that is there for good, whatever standard output is; NULL
+ * and errno when it cannot be made.
+ */
+FILE *terminal_stream(void);
+
+/* The modes as they are now are those to go back to. */
+void terminal_remember(void);
+
+/* From now on keys are pressed; the modes of now are those for that. */
+void terminal_enter(void);
+
+/* Back to what was remembered. May be called also when it was not entered. */
+void terminal_leave(void);
+
+/*
+ * What was written since it was entered, or last asked; NULL when nothing
+ * was. To be freed.
+ */
+char *terminal_take(size_t *length);
+
+#endif

@@ -1,0 +1,112 @@
+/* harp repl: a prompt, in a Lua state of its own. */
+#include <getopt.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "bindings/harp.h"
+#include "cli/cli.h"
+#include "cli/lua_command.h"
+#include "cli/stack.h"
+#include "host/exit.h"
+#include "host/state.h"
+#include "host/task.h"
+
+struct options {
+    struct stack_options stack;
+    bool local;
+};
+
+static int complain(const char *what, const char *about)
+{
+    fprintf(stderr, "harp repl: %s%s; see harp repl --help\n", what, about);
+    return EXIT_USAGE;
+}
+
+/* 0, or the exit status + 1 when there is to be no prompt. */
+static int read_options(struct options *options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        { "caller", required_argument, NULL, 'c' },
+        { "local", no_argument, NULL, 'l' },
+        { "hosts", required_argument, NULL, 'H' },
+        { "procedures", required_argument, NULL, 'p' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 }
+    };
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+        switch (option) {
+        case 'c': setenv("HARP_CALLER", optarg, 1); break;
+        case 'l': options->local = true; break;
+        case 'H': options->stack.hosts = optarg; break;
+        case 'v': options->stack.verbose = true; break;
+        case 'p':
+            if (stack_add_procedures(&options->stack, optarg) != 0)
+                return complain("cannot read ", optarg) + 1;
+            break;
+        case 'h': lua_command_help("repl"); return 1;
+        case ':': return complain("a value is missing after ",
+                                  argv[optind - 1]) + 1;
+        default: return complain("unknown option ", argv[optind - 1]) + 1;
+        }
+    }
+    if (optind < argc)
+        return complain("it takes no script: ", argv[optind]) + 1;
+    if (!options->local && (options->stack.hosts || options->stack.verbose
+                            || options->stack.procedures_count))
+        return complain("--hosts, --procedures and --verbose need --local",
+                        "") + 1;
+    return 0;
+}
+
+/* The end of the prompt is that of its tasks, too. */
+static int run_prompt(lua_State *L)
+{
+    int status;
+
+    if (luaL_dostring(L, "require 'harp' local main = require 'harp.repl.main'"
+                         " return function() main.start() os.exit() end")
+        != LUA_OK)
+        lua_error(L);
+    if (task_run(L, 0) != 0 && !exit_was_asked(L, &status)) {
+        task_join_report(L);
+        fprintf(stderr, "harp: %s\n", lua_tostring(L, -1));
+        return 1;
+    }
+    return exit_was_asked(L, &status) ? status : 0;
+}
+
+int cli_repl(int argc, char **argv)
+{
+    struct options options = { 0 };
+    struct local_stack local;
+    struct harp_error error;
+    lua_State *L;
+    int status = read_options(&options, argc, argv);
+
+    if (status == 0 && options.local
+        && stack_start(&options.stack, &local, &error) != 0) {
+        fprintf(stderr, "harp: %s\n", error.message);
+        status = 2;
+    }
+    stack_free_options(&options.stack);
+    if (status != 0)
+        return status - 1;
+    L = state_new(luaopen_harp);
+    if (options.local)
+        harp_use_local(L, &local);
+    exit_open(L);
+    scheduler_catch_interrupts(L);
+    status = run_prompt(L);
+    exit_close(L);
+    stack_stop();
+    return status;
+}
