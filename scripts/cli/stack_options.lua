@@ -1,15 +1,11 @@
 --- The options of commands that start a dispatcher and a daemon of their own,
 -- for help and completion: runtime/cli/stack.c is what starts them.
 
-local stack = {}
-
 --- Adds --local, which starts them for `what`, and those that go with it.
-function stack.options(parser, what)
+return function(parser, what)
   parser:flag "--local":description(("Start a dispatcher and a daemon for %s."):format(what))
   parser:option "--hosts":argname "NAME,…":description "More names for the local daemon, besides localhost."
   parser:option "--procedures":argname "FILE":count "*"
     :description "What the local daemon offers, instead of the examples; may be given more than once."
   parser:flag "--verbose":description "Show the log of the local dispatcher and daemon."
 end
-
-return stack
