@@ -97,6 +97,7 @@ local FILES = {
   { label = "~/.config/harp/config.lua, /etc/harp/config.lua", of = "calls",
     text = "Callers and daemons by their names, and how they are trusted; the former counts before the latter." },
   { label = "~/.local/state/harp/known_hosts", text = "The keys of servers, each remembered at the first contact." },
+  { label = "~/.local/state/harp/local", of = "local", text = "What harp local keeps, and its logs." },
   { label = "~/.local/state/harp/history", of = "repl", text = "What was typed at the prompt." },
   { label = "/etc/harp/daemon.lua, /etc/harp/dispatcher.lua", text = "The configurations of the servers, as the "
     .. "units for systemd expect them." },
@@ -199,7 +200,7 @@ end
 
 --- What to try first: { command line, what it does } of those that there are.
 article.FIRST = {
-  { "harp local", "starts a dispatcher and a daemon for you, on this machine", needs = "local" },
+  { "harp local --background", "starts a dispatcher and a daemon for you alone", needs = "local" },
   { "harp call localhost uptime", "calls a procedure there, and prints its result", needs = "call" },
   { "harp procedures localhost", "what else there is to call", needs = "procedures" },
   { "harp", "the prompt: the same in Lua, with Tab to complete", needs = "repl" },
