@@ -360,6 +360,16 @@ static void end(struct editor *editor)
     el_set(editor->edit, EL_UNBUFFERED, 0);
 }
 
+/* Leaves a line that was not ended as it is on the screen, and `mark` on it. */
+static void leave_line(struct editor *editor, const char *mark)
+{
+    if (!editor->reading)
+        return;
+    end(editor);
+    fprintf(editor->stream, "%s\n", mark);
+    fflush(editor->stream);
+}
+
 /* [-0, +1, m] the line, without its end. */
 static int push_line(lua_State *L, const char *text, int length)
 {
@@ -408,9 +418,7 @@ static int take_one(lua_State *L, struct editor *editor)
         return count;
     }
     if (editor->gone || (length == 1 && text && *text == END)) {
-        end(editor);
-        fputc('\n', editor->stream);
-        fflush(editor->stream);
+        leave_line(editor, "");
         lua_pushliteral(L, "eof");
         return 1;
     }
@@ -459,13 +467,7 @@ static int editor_read(lua_State *L)
 /* editor:stop() gives the line up, and leaves it as it is on the screen. */
 static int editor_stop(lua_State *L)
 {
-    struct editor *editor = editor_check(L);
-
-    if (!editor->reading)
-        return 0;
-    end(editor);
-    fputs("^C\n", editor->stream);
-    fflush(editor->stream);
+    leave_line(editor_check(L), "^C");
     return 0;
 }
 
@@ -557,7 +559,7 @@ static int editor_close(lua_State *L)
 
     if (!editor->edit)
         return 0;
-    end(editor);
+    leave_line(editor, "");
     watches_close(editor->watches);
     el_end(editor->edit);
     history_end(editor->past);

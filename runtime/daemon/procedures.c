@@ -168,10 +168,12 @@ enum answer_kind procedures_call(struct procedures *procedures,
     push_info(L, performance);
     push_function(procedures, send_answer);
     push_function(procedures, begin);
-    if (task_run(L, 5) != 0
-        && (procedures->last == ANSWER_ACCEPTED
-            || procedures->last == ANSWER_PACKET))
-        send_failure(procedures);
+    if (task_run(L, 5) != 0) {
+        task_join_report(L);
+        if (procedures->last == ANSWER_ACCEPTED
+            || procedures->last == ANSWER_PACKET)
+            send_failure(procedures);
+    }
     return procedures->last;
 }
 

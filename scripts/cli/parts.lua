@@ -9,7 +9,7 @@ local parts = {}
 -- this name has one; what is not here can be anything.
 local KINDS = {
   HOST = "host", PROC = "procedure", PROCEDURE = "procedure", ARG = "argument", ID = "job", COMMAND = "command",
-  FILE = "file", SCRIPT = "file", DIRECTORY = "directory", CALLER = "caller",
+  FILE = "file", SCRIPT = "file", DIRECTORY = "directory", CALLER = "caller", ADDRESS = "caller",
 }
 
 -- "HOST" of "HOST[,HOST…]", of "<host>", and of "--host NAME".

@@ -13,7 +13,7 @@ that carry a secret. NO_COLOR turns colours off.]=],
     { "harp repl --local --hosts web01,web02", "try it on two hosts that are this machine" },
   },
   define = function(parser)
-    parser:option "--caller":argname "CALLER":description "The dispatcher that rpc is, instead of the default one."
+    require "harp.cli.caller".option(parser)
     require "harp.cli.stack_options"(parser, "this prompt")
   end,
 }

@@ -36,6 +36,13 @@ return {
   ["task:join"] = { "task:join()", "Waits for its end; what its function returned. Raises what that raised." },
   ["task:cancel"] = { "task:cancel()", "Raises a CancelledException where the task waits." },
 
+  -- scripts
+  ["harp.args"] = { "harp.args{ \"What it does.\", { \"host\", \"where\", args = \"+\" }, { \"--limit\", \"…\" }, … }",
+    "Reads the script's command line: a table of values by name. It has --help, checks and converts; what is wrong\n"
+    .. "is one line, and status 2. A declaration may have type, default, choices, flag, env, args." },
+  ["harp.log"] = { "harp.log(\"text %s\", v), harp.log.debug|info|warning|error(…)",
+    "A line on standard error, with time and level. harp.log.level, or $HARP_LOG, is the least that is shown." },
+
   -- commands
   ["harp.exec"] = { "harp.exec{ word, …, cwd =, env =, stdin =, timeout =, stderr =, parse = }",
     "Runs a command of this machine, without a shell: an iterator over its lines as they come. stderr: \"result\",\n"
