@@ -86,6 +86,7 @@ local ENVIRONMENT = {
   { label = "HARP_CALLER_USER, HARP_CALLER_PASSWORD", of = "calls",
     text = "Who asks, for a dispatcher that is reached by TLS and wants to know." },
   { label = "HARP_USER, HARP_PASSWORD", of = "calls", text = "The same for a daemon that is called directly." },
+  { label = "HARP_DEBUG", of = "calls", text = "1 is --debug of a script, too: every line to and from servers." },
   { label = "HARP_LOG", of = "run", text = "What harp.log of a script shows: debug, info, warning, error, off." },
   { label = "XDG_CONFIG_HOME, XDG_STATE_HOME", text = "Where FILES of the user are, instead of ~/.config and "
     .. "~/.local/state." },
