@@ -142,8 +142,10 @@ static void on_output(uv_prepare_t *output)
     if (text)
         show_above(editor, text, length);
     free(text);
-    if (!editor->inside && task_has_failures(editor->scheduler))
+    if (!editor->inside && task_has_failures(editor->scheduler)) {
         event_fire(&editor->event);
+        uv_stop(output->loop);  /* it would wait now */
+    }
 }
 
 static void on_resize(uv_signal_t *resized, int number)

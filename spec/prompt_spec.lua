@@ -83,6 +83,9 @@ describe("the prompt", function()
       it_is:enter("x = = 1", "prompt:1: unexpected symbol near '='\nharp>")
       it_is:enter("rpc.web01.uptime()", "econnrefused: 127.0.0.1:1: Connection refused; nobody listens there")
       it_is:enter("error{ code = 3 }", "error: { code = 3 }")
+      it_is:enter("harp.spawn(function() error(setmetatable({}, { __tostring = error })) end)",
+        "harp: a task failed: an error whose __tostring fails")
+      it_is:enter("'still'", '"still"\nharp>')
     end)
 
     it("chunks of several lines", function()
@@ -229,6 +232,14 @@ describe("the prompt", function()
     end
     it_is:expect "harp: a task failed: "
     it_is:press "C-c"
+    it_is:close()
+  end)
+
+  it("takes what is pasted", function()
+    local it_is = prompt()
+    it_is:type "for i = 1, 2 do\n\tprint('line', i)\nend\n'pasted'\n"
+    it_is:expect "\nline    1\nline    2\n"
+    it_is:expect '"pasted"\nharp>'
     it_is:close()
   end)
 

@@ -198,14 +198,29 @@ static int task_to_string(lua_State *L)
     return 1;
 }
 
+static int to_string(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* [-0, +1, m] */
+static void push_failure_text(lua_State *L, struct task *task)
+{
+    lua_pushcfunction(L, to_string);
+    push_failure(L, task);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+        return;
+    lua_pop(L, 1);
+    lua_pushliteral(L, "an error whose __tostring fails");
+}
+
 /* [-0, +1, m] "error\ntraceback" of a task that failed. */
 static void push_report(lua_State *L, int index)
 {
     struct task *task = lua_touserdata(L, index);
 
-    push_failure(L, task);
-    luaL_tolstring(L, -1, NULL);
-    lua_remove(L, -2);
+    push_failure_text(L, task);
     if (lua_getiuservalue(L, index, TRACEBACK) != LUA_TSTRING) {
         lua_pop(L, 1);
         return;
