@@ -226,6 +226,9 @@ static struct watches *watches_new(uv_loop_t *loop, struct editor *editor)
 
 /* ---- callbacks of libedit ---- */
 
+/* By Ctrl-C: what is typed behind it is for the next line. */
+static volatile sig_atomic_t given_up;
+
 static struct editor *owner_of(EditLine *edit)
 {
     void *owner = NULL;
@@ -266,8 +269,10 @@ static bool wait_for_key(struct editor *editor)
 {
     while (!has_key()) {
         uv_poll_start(&editor->watches->keys, UV_READABLE, on_keys);
-        if (!task_wait_in_place(editor->reader, &editor->event))
+        if (!task_wait_in_place(editor->reader, &editor->event)) {
+            given_up = 1;
             return false;
+        }
     }
     return true;
 }
@@ -312,16 +317,15 @@ static int take_key(EditLine *edit, wchar_t *key)
 static void on_interrupt(int number)
 {
     (void)number;
+    given_up = 1;
     scheduler_interrupt();
 }
 
-static void catch_interrupts(struct editor *editor)
+static void catch_interrupts(void)
 {
-    struct sigaction action = { .sa_handler = on_interrupt }, before;
+    struct sigaction action = { .sa_handler = on_interrupt };
 
-    sigaction(SIGINT, &action, &before);
-    if (before.sa_handler != on_interrupt)
-        editor->interrupts = before;
+    sigaction(SIGINT, &action, NULL);
 }
 
 /*
@@ -329,11 +333,11 @@ static void catch_interrupts(struct editor *editor)
  * and what was written without an end is ended. A mark, and spaces to the end
  * of the line: it wraps unless it began at the first column.
  */
-static void begin_line(struct editor *editor)
+static void begin_line(struct editor *editor, bool typed_ahead)
 {
     int columns = terminal_columns();
 
-    if (has_key())
+    if (typed_ahead)
         fputs("\r\033[K", editor->stream);
     if (columns > 1)
         fprintf(editor->stream, "\033[2m~\033[0m%*s\r\033[K", columns - 1, "");
@@ -342,8 +346,8 @@ static void begin_line(struct editor *editor)
 
 static void begin(struct editor *editor)
 {
-    terminal_remember();
-    begin_line(editor);
+    given_up = 0;
+    begin_line(editor, terminal_remember());
     el_set(editor->edit, EL_UNBUFFERED, 1);     /* draws the prompt */
     fflush(editor->stream);
     terminal_enter();
@@ -426,7 +430,7 @@ static int read_on(lua_State *L, int status, lua_KContext context)
     (void)status;
     task_report_failures(L);
     editor->keys = 0;
-    while (has_key() || may_have_key(editor)) {
+    while (!given_up && (has_key() || may_have_key(editor))) {
         int count = take_one(L, editor);
 
         if (count > 0)
@@ -451,7 +455,7 @@ static int editor_read(lua_State *L)
     if (!editor->reading) {
         free(editor->prompt);
         editor->prompt = memory_string(prompt);
-        catch_interrupts(editor);
+        catch_interrupts();
         task_report_failures(L);
         begin(editor);
     }
@@ -594,7 +598,8 @@ static int editor_new(lua_State *L)
     set_up(editor);
     scheduler_accept_interrupts(L);
     editor->before = task_come_to_front(L);
-    catch_interrupts(editor);
+    sigaction(SIGINT, NULL, &editor->interrupts);
+    catch_interrupts();
     return 1;
 }
 

@@ -235,6 +235,16 @@ describe("the prompt", function()
     it_is:close()
   end)
 
+  it("begins a line of its own, whatever was written or typed before", function()
+    local it_is = prompt()
+    it_is:enter("io.write 'no end' return 1", "\nno end1\nharp>")
+    it_is:enter("io.write 'no end'; return", "\nno end~\nharp>")
+    it_is:enter "harp.sleep(0.3)"
+    it_is:type "early"
+    it_is:expect "harp> harp.sleep(0.3)\nharp> early"
+    it_is:close()
+  end)
+
   it("takes what is pasted", function()
     local it_is = prompt()
     it_is:type "for i = 1, 2 do\n\tprint('line', i)\nend\n'pasted'\n"
@@ -260,7 +270,8 @@ describe("the prompt", function()
     it_is:enter "_ = harp.spawn(function() harp.sleep(0.3) print 'meanwhile' end)"
     it_is:press "Escape"
     it_is:expect "\nmeanwhile\nharp>"
-    it_is:press "x C-c"
+    it_is:press "C-c"
+    it_is:expect "harp> ^C\nharp>"
     it_is:enter "_ = harp.spawn(function() harp.sleep(0.3) print 'during a search' end)"
     it_is:press "C-r"
     it_is:type "rch"
