@@ -176,10 +176,12 @@ describe("the prompt", function()
       it_is:press "C-c"
       expect_line(it_is, "harp>")
       it_is:type "x = 1 +"
+      it_is:expect "harp> x = 1 +"
       it_is:press "C-c"
       it_is:expect "harp> x = 1 +^C\nharp>"
       it_is:enter("f(", "  ... ")
       it_is:type "1,"
+      it_is:expect "  ... 1,"
       it_is:press "C-c"
       it_is:expect "  ... 1,^C\nharp>"
       it_is:enter("'still'", '"still"\nharp>')
@@ -467,6 +469,7 @@ describe("the prompt", function()
       it_is:press "C-c"
       it_is:expect "interrupted\nharp>"
       it_is:type "x"
+      it_is:expect "harp> x"
       it_is:press "C-c"
       it_is:expect "harp> x^C\nharp>"
       it_is:enter("mine = 2", "harp> mine = 2\nharp>")
