@@ -1,6 +1,7 @@
 #include "bindings/terminal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,10 +148,21 @@ FILE *terminal_stream(void)
     return terminal.stream;
 }
 
-void terminal_remember(void)
+/* Until the line that they are in ends, the modes of before hide them. */
+bool terminal_remember(void)
 {
+    struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
+    struct termios modes;
+    bool typed;
+
     fflush(stdout);
     tcgetattr(STDIN_FILENO, &terminal.before);
+    modes = terminal.before;
+    modes.c_lflag &= (tcflag_t)~ICANON;
+    tcsetattr(STDIN_FILENO, TCSANOW, &modes);
+    typed = poll(&input, 1, 0) > 0;
+    tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+    return typed;
 }
 
 void terminal_enter(void)

@@ -23,8 +23,11 @@ int terminal_columns(void);
  */
 FILE *terminal_stream(void);
 
-/* The modes as they are now are those to go back to. */
-void terminal_remember(void);
+/*
+ * The modes as they are now are those to go back to. Were keys pressed
+ * already, and echoed?
+ */
+bool terminal_remember(void);
 
 /* From now on keys are pressed; the modes of now are those for that. */
 void terminal_enter(void);

@@ -83,6 +83,9 @@ describe("the prompt", function()
       it_is:enter("x = = 1", "prompt:1: unexpected symbol near '='\nharp>")
       it_is:enter("rpc.web01.uptime()", "econnrefused: 127.0.0.1:1: Connection refused; nobody listens there")
       it_is:enter("error{ code = 3 }", "error: { code = 3 }")
+      it_is:enter("harp.spawn(function() error(setmetatable({}, { __tostring = error })) end)",
+        "harp: a task failed: an error whose __tostring fails")
+      it_is:enter("'still'", '"still"\nharp>')
     end)
 
     it("chunks of several lines", function()
@@ -173,10 +176,12 @@ describe("the prompt", function()
       it_is:press "C-c"
       expect_line(it_is, "harp>")
       it_is:type "x = 1 +"
+      it_is:expect "harp> x = 1 +"
       it_is:press "C-c"
       it_is:expect "harp> x = 1 +^C\nharp>"
       it_is:enter("f(", "  ... ")
       it_is:type "1,"
+      it_is:expect "  ... 1,"
       it_is:press "C-c"
       it_is:expect "  ... 1,^C\nharp>"
       it_is:enter("'still'", '"still"\nharp>')
@@ -232,6 +237,24 @@ describe("the prompt", function()
     it_is:close()
   end)
 
+  it("begins a line of its own, whatever was written or typed before", function()
+    local it_is = prompt()
+    it_is:enter("io.write 'no end' return 1", "\nno end1\nharp>")
+    it_is:enter("io.write 'no end'; return", "\nno end~\nharp>")
+    it_is:enter "harp.sleep(0.3)"
+    it_is:type "early"
+    it_is:expect "harp> harp.sleep(0.3)\nharp> early"
+    it_is:close()
+  end)
+
+  it("takes what is pasted", function()
+    local it_is = prompt()
+    it_is:type "for i = 1, 2 do\n\tprint('line', i)\nend\n'pasted'\n"
+    it_is:expect "\nline    1\nline    2\n"
+    it_is:expect '"pasted"\nharp>'
+    it_is:close()
+  end)
+
   it("is there again in a window of another size", function()
     local it_is = prompt{ columns = 60 }
     it_is:type "aaaaaaaaaa bbbbbbbbbb cccccccccc dddddddddd"
@@ -249,7 +272,8 @@ describe("the prompt", function()
     it_is:enter "_ = harp.spawn(function() harp.sleep(0.3) print 'meanwhile' end)"
     it_is:press "Escape"
     it_is:expect "\nmeanwhile\nharp>"
-    it_is:press "x C-c"
+    it_is:press "C-c"
+    it_is:expect "harp> ^C\nharp>"
     it_is:enter "_ = harp.spawn(function() harp.sleep(0.3) print 'during a search' end)"
     it_is:press "C-r"
     it_is:type "rch"
@@ -445,6 +469,7 @@ describe("the prompt", function()
       it_is:press "C-c"
       it_is:expect "interrupted\nharp>"
       it_is:type "x"
+      it_is:expect "harp> x"
       it_is:press "C-c"
       it_is:expect "harp> x^C\nharp>"
       it_is:enter("mine = 2", "harp> mine = 2\nharp>")

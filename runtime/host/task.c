@@ -198,6 +198,23 @@ static int task_to_string(lua_State *L)
     return 1;
 }
 
+static int to_string(lua_State *L)
+{
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+/* [-1, +1, m] the text of an error. */
+static void make_text(lua_State *L)
+{
+    lua_pushcfunction(L, to_string);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+        return;
+    lua_pop(L, 1);
+    lua_pushliteral(L, "an error whose __tostring fails");
+}
+
 /* [-0, +2, m] the error of a task that failed, and its traceback or nil. */
 static void push_failure_and_place(lua_State *L, int index)
 {
@@ -207,8 +224,9 @@ static void push_failure_and_place(lua_State *L, int index)
 
 void task_join_report(lua_State *L)
 {
-    luaL_tolstring(L, -2, NULL);
-    lua_replace(L, -3);
+    lua_insert(L, -2);
+    make_text(L);
+    lua_insert(L, -2);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         return;

@@ -37,6 +37,7 @@ end
 
 --- A file as if it had been typed: its locals stay.
 function all.load(session, path)
+  if path == "" then return complain ":load FILE" or true end
   local file, complaint = io.open(path)
   if not file then return complain(complaint) or true end
   local text = file:read "a"
