@@ -125,6 +125,7 @@ static int open_core(lua_State *L)
     tasks_open(L);
     exec_open(L);
     terminal_open(L);
+    trace_open(L);
     return 1;
 }
 

@@ -27,6 +27,7 @@ void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
 void exec_open(lua_State *L);           /* exec environment */
 void terminal_open(lua_State *L);       /* terminal interrupts */
+void trace_open(lua_State *L);          /* trace names_secret */
 
 /*
  * [-0, +0, v] the JSON text of a value, valid until the next call; raises a

@@ -23,6 +23,7 @@ tasks have ended.]=],
     parser:option "--procedures":argname "FILE":count "*"
       :description "What the local daemon offers, instead of the examples; may be given more than once."
     parser:flag "--verbose":description "Show the log of the local dispatcher and daemon."
+    require "harp.cli.caller".debug(parser)
     parser:option "-e":argname "CODE":description "Run CODE instead of a script."
   end,
 }
