@@ -46,6 +46,20 @@ describe("the trace", function()
     return trace
   end
 
+  -- Calls through a dispatcher that answers with a line; returns the trace, and
+  -- the dispatcher's address.
+  local function of_peer(line)
+    local peer = harness.serve("peer", "lua5.4 " .. harness.write(directory .. "/peer.lua", ([[
+      package.path = "./?.lua;" .. package.path
+      require "spec.support.relay".serve(function(client)
+        client:receive "*l"
+        client:send(%q .. "\n")
+      end)]]):format(line)))
+    local trace = run(("pcall(harp.caller{ host = %q, retry_for = 0 }.web01.sum, 1)"):format(peer.address))
+    peer:stop()
+    return trace, peer.address
+  end
+
   describe("shows", function()
     it("hello, call and result of a dispatcher, with their tags", function()
       local trace = run "assert(rpc.localhost.sum(2, 3):get() == 5)"
@@ -112,6 +126,7 @@ describe("the trace", function()
     it("an excerpt of what is no JSON", function()
       has(of_odd_peer "garbage", " 220 hello\n")
       has(of_odd_peer "garbage_after", " ??{{{\n")
+      has(of_peer "HTTP/1.1 401 Unauthorized\r", " HTTP/1.1 401 Unauthorized\n")
     end)
   end)
 
@@ -165,16 +180,11 @@ describe("the trace", function()
     end)
 
     it("a secret of JSON that is broken", function()
-      local peer = harness.serve("peer", "lua5.4 " .. harness.write(directory .. "/peer.lua", [[
-        package.path = "./?.lua;" .. package.path
-        require "spec.support.relay".serve(function(client)
-          client:receive "*l"
-          client:send '{"auth":{"password":"bear"},,}\n'
-        end)]]))
-      local trace = run(("pcall(harp.caller{ host = '127.0.0.1:%d', retry_for = 0 }.web01.sum, 1)"):format(peer.port))
-      has(trace, (" ← 127.0.0.1:%d ***\n"):format(peer.port))
-      has_not(trace, "bear")
-      peer:stop()
+      for _, text in ipairs{ '{"auth":{"password":"bear"},,}', '"password":"bear"}', '{"auth":{"user":"bear' } do
+        local trace, name = of_peer(text)
+        has(trace, (" ← %s ***\n"):format(name))
+        has_not(trace, "bear")
+      end
     end)
   end)
 

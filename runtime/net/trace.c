@@ -171,16 +171,14 @@ static const yajl_callbacks callbacks = {
 /* ---- a line for a human ---- */
 
 /*
- * Of a line that is no JSON there are no names of members to go by: it is
- * hidden when it may have been meant as some, and has a secret.
+ * Where a line is no JSON, nothing tells names from values: with a secret's
+ * name in it, it is hidden, if it has quotes and so may be a piece of JSON.
  */
 static const char *junk(char excerpt[JSON_EXCERPT], struct text line)
 {
-    bool was_meant = line.length && strchr("{[", line.data[0]);
-
     json_excerpt(excerpt, line);
-    return was_meant && secret_is_named(text_of(excerpt)) ? SECRET_BLOT
-                                                          : excerpt;
+    return strchr(excerpt, '"') && secret_is_named(text_of(excerpt))
+         ? SECRET_BLOT : excerpt;
 }
 
 static void add_line(struct buffer *shown, struct text line)
