@@ -30,6 +30,7 @@ void files_open(lua_State *L);          /* is_readable_by_others */
 void interrupts_open(lua_State *L);     /* terminal interrupts */
 void editor_open(lua_State *L);         /* editor terminal_width is_terminal */
 void history_open(lua_State *L);        /* history_read history_append */
+void trace_open(lua_State *L);          /* trace names_secret */
 
 /*
  * [-0, +0, v] the JSON text of a value, valid until the next call; raises a

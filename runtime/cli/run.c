@@ -17,6 +17,7 @@
 #include "host/exit.h"
 #include "host/state.h"
 #include "host/task.h"
+#include "net/trace.h"
 
 struct options {
     struct stack_options stack;
@@ -38,6 +39,7 @@ static int read_options(struct options *options, int argc, char **argv)
         { "hosts", required_argument, NULL, 'H' },
         { "procedures", required_argument, NULL, 'p' },
         { "verbose", no_argument, NULL, 'v' },
+        { "debug", no_argument, NULL, 'd' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
@@ -48,6 +50,7 @@ static int read_options(struct options *options, int argc, char **argv)
         switch (option) {
         case 'l': options->local = true; break;
         case 'H': options->stack.hosts = optarg; break;
+        case 'd': trace_on = true; break;
         case 'v': options->stack.verbose = true; break;
         case 'e': options->code = optarg; break;
         case 'p':

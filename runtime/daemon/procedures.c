@@ -13,6 +13,7 @@
 #include "daemon/terms.h"
 #include "host/state.h"
 #include "host/task.h"
+#include "net/trace.h"
 
 #define MODULE 1                /* stack index of harp.procedures */
 
@@ -37,6 +38,7 @@ struct procedures *procedures_new(void)
     struct procedures *procedures = memory_new(sizeof *procedures);
     lua_State *L = procedures->L = state_new(luaopen_harp);
 
+    trace_on = false;           /* procedures are the log's, not a human's */
     preload(L, "harp.daemon", account_open);
     if (luaL_dostring(L, "require 'harp' return require 'harp.procedures'")) {
         fprintf(stderr, "harp: %s\n", lua_tostring(L, -1));

@@ -12,6 +12,7 @@
 #include "net/dial.h"
 #include "net/endpoint.h"
 #include "net/net.h"
+#include "net/trace.h"
 #include "wire/line.h"
 
 #define READ_SIZE 16384
@@ -174,6 +175,14 @@ static void receive_all(struct connection *connection)
     }
 }
 
+/* Nearly nothing when it is off. */
+static void trace(const struct connection *connection,
+                  enum trace_direction direction, struct text lines)
+{
+    if (trace_on)
+        trace_lines(direction, &connection->endpoint, lines);
+}
+
 static struct text unsent(const struct connection *connection)
 {
     return (struct text){ connection->output.data + connection->output_start,
@@ -292,6 +301,7 @@ static void become_open(struct connection *connection)
     connection->opened = uv_now(net_loop(connection->net));
     connection->poll.data = connection;
     connection->poll_made = true;
+    trace(connection, TRACE_SENT, unsent(connection));
     move_bytes(connection);
 }
 
@@ -337,6 +347,7 @@ void connection_send(struct connection *connection, struct text bytes)
         return;
     buffer_add_text(&connection->output, bytes);
     if (connection->state == OPEN) {
+        trace(connection, TRACE_SENT, bytes);
         transmit_all(connection);
         watch(connection);
     }
@@ -393,8 +404,10 @@ void connection_set_idle(struct connection *connection, bool idle)
 int connection_take(struct connection *connection, struct text *line,
                     struct harp_error *error)
 {
-    if (line_take(&connection->input, line))
+    if (line_take(&connection->input, line)) {
+        trace(connection, TRACE_RECEIVED, *line);
         return 1;
+    }
     if (connection->state == OPEN && !(connection->events & UV_READABLE)) {
         /* It was full: TLS may hold bytes that no poll would tell of. Not
            read here, so that a flood leaves the loop to others too. */

@@ -104,7 +104,7 @@ static bool is_control(const unsigned char *at)
     return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
 }
 
-const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text)
+const char *json_shorten(char *excerpt, size_t size, struct text text)
 {
     static const char more[] = "…";
     const unsigned char *at = (const unsigned char *)text.data;
@@ -114,7 +114,7 @@ const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text)
         size_t whole = sequence(at, left);
 
         length = whole ? whole : 1;
-        if (used + length + sizeof more > JSON_EXCERPT) {
+        if (used + length + sizeof more > size) {
             memcpy(excerpt + used, more, sizeof more);
             return excerpt;
         }
@@ -127,6 +127,11 @@ const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text)
     }
     excerpt[used] = '\0';
     return excerpt;
+}
+
+const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text)
+{
+    return json_shorten(excerpt, JSON_EXCERPT, text);
 }
 
 static int parse_error(struct harp_error *error, const char *message)

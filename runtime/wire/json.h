@@ -76,6 +76,9 @@ bool json_is_utf8(struct text text);
 #define JSON_EXCERPT 84
 const char *json_excerpt(char excerpt[JSON_EXCERPT], struct text text);
 
+/* The same in `size` bytes, the NUL included. */
+const char *json_shorten(char *excerpt, size_t size, struct text text);
+
 /* Conversions of one scalar's text. */
 
 /*

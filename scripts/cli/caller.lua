@@ -5,11 +5,18 @@ local harp = require "harp"
 
 local caller = {}
 
---- Adds --caller to a command.
+--- Adds --debug to a command; it is for daemons, too.
+function caller.debug(parser)
+  parser:flag "--debug":action(core.trace)
+    :description "Show what is sent (→) and comes (←) on standard error, secrets as ***; so does HARP_DEBUG=1."
+end
+
+--- Adds --caller and --debug.
 function caller.option(parser)
   parser:option "--caller":argname "ADDRESS"
     :description("The dispatcher: host, host:port, [v6]:port, unix:/path, or a name of the configuration. "
       .. "Default: `harp config` tells.")
+  caller.debug(parser)
 end
 
 --- The harp.caller of a command's options.

@@ -21,6 +21,7 @@ a call that it does not catch; 130 after Ctrl-C; 1 for other errors.]=],
     parser:argument "script":argname "SCRIPT":args "?":description "The file; - is standard input."
     parser:argument "arg":argname "ARG":args "*":description "What the script gets."
     require "harp.cli.stack_options"(parser, "this run")
+    require "harp.cli.caller".debug(parser)
     parser:option "-e":argname "CODE":description "Run CODE instead of a script."
   end,
 }

@@ -5,18 +5,6 @@ local core = require "harp.core"
 
 local BLOT = "***"
 
--- A name that has one of these anywhere, in any case: rather the monkey is
--- blotted out than a key shown.
-local WORDS = { "pass", "pwd", "secret", "token", "key", "cred", "auth", "cookie", "private" }
-
-local function looks_secret(name)
-  name = name:lower()
-  for _, word in ipairs(WORDS) do
-    if name:find(word, 1, true) then return true end
-  end
-  return false
-end
-
 local redact
 
 -- A copy of a table; name_of(key) is what a member's value goes by, or nil.
@@ -24,7 +12,7 @@ local function copy(t, name_of, secret)
   local result = {}
   for key, v in pairs(t) do
     local name = name_of(key)
-    local hidden = name and (secret[name] or looks_secret(name))
+    local hidden = name and (secret[name] or core.names_secret(name))
     result[key] = hidden and BLOT or redact(v)
   end
   return core.is_array(t) and core.array(result) or result
