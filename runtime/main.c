@@ -21,6 +21,7 @@ static const struct command {
     { "run", cli_run },
     { "dispatcher", cli_dispatcher },
     { "daemon", cli_daemon },
+    { "local", cli_local },
     { "call", in_lua },
     { "job", in_lua },
     { "jobs", in_lua },

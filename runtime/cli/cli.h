@@ -13,5 +13,6 @@ const char *cli_name(int index);
 int cli_run(int argc, char **argv);
 int cli_dispatcher(int argc, char **argv);
 int cli_daemon(int argc, char **argv);
+int cli_local(int argc, char **argv);
 
 #endif

@@ -8,9 +8,9 @@
 -- password_file, and those of harp.endpoint: host (default localhost), port
 -- (default 4306), and how the daemon is trusted. It always speaks TLS; `tls` is
 -- true or "legacy". In seconds, 0 for no limit: reply_timeout (60: until the
--- call is accepted) and idle_timeout (0: of silence after that). The local
--- stack, if one was started, answers for "localhost" unless a port is given,
--- whatever the other options say.
+-- call is accepted) and idle_timeout (0: of silence after that). The stack
+-- of --local answers for "localhost" unless a port is given, whatever the other
+-- options say; a `harp local` that runs does, where nobody says who to be.
 
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
@@ -25,7 +25,16 @@ local private = setmetatable({}, { __mode = "k" })
 
 local OWN = { user = true, password = true, password_file = true, reply_timeout = true, idle_timeout = true }
 
--- Who to be: as told, else from the environment, else of the local stack.
+-- The stack that is "localhost": that of --local, or of a `harp local`, whose
+-- user and password nobody knows but we.
+local function find_stack(options)
+  local stack = core.local_stack()
+  if stack or options.user or options.password or options.password_file
+    or os.getenv "HARP_USER" or os.getenv "HARP_PASSWORD" then return stack end
+  return core.standing_stack()
+end
+
+-- Who to be: as told, else from the environment, else of the stack.
 local function credentials(options, stack)
   local user = options.user or os.getenv "HARP_USER" or stack and stack.user
   local password, complaint = login.password(options)
@@ -51,7 +60,7 @@ end
 local function open(given)
   local options = check(given)
   local address = options.host or "localhost"
-  local stack = address == "localhost" and not options.port and core.local_stack() or nil
+  local stack = address == "localhost" and not options.port and find_stack(options) or nil
   local user, password = credentials(options, stack)
   if stack then address, options = stack.server, { tls = true, pin = stack.pin } end
   return {
