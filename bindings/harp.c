@@ -71,23 +71,27 @@ static int local_stack(lua_State *L)
 
 /*
  * standing_stack() → what a `harp local` that runs says of itself: the same,
- * and {pid=, since=, directory=, hosts=, verbose=}; or nil
+ * and {pid=, since=, directory=, hosts=, verbose=}. nil when there is none,
+ * and true behind it when it starts or ends just now.
  */
 static int standing_stack(lua_State *L)
 {
     struct buffer text = { 0 };
     struct harp_error error;
     pid_t holder = standing_look(&text);
-    bool told = holder && json_decode(L, buffer_text(&text), &error) == 0;
+    bool told = holder && json_decode(L, buffer_text(&text), &error) == 0
+             && lua_istable(L, -1)
+             && lua_getfield(L, -1, "pid") == LUA_TNUMBER
+             && lua_tointeger(L, -1) == holder;
 
     buffer_wipe(&text);
-    if (!told || !lua_istable(L, -1))
-        return 0;
-    lua_getfield(L, -1, "pid");
-    if (lua_tointeger(L, -1) != holder)
-        return 0;
-    lua_pop(L, 1);
-    return 1;
+    if (told) {
+        lua_pop(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushboolean(L, holder != 0);
+    return 2;
 }
 
 /* ---- opening ---- */

@@ -77,27 +77,30 @@ static int stop(void)
     return 1;
 }
 
-/* What the daemon's log has got behind `from` about a reload; 0 nothing yet. */
+/* What a line of the daemon's log says of a reload: 1, -1, or 0 nothing. */
+static int judge(const char *line)
+{
+    const char *refusal = strstr(line, "harp daemon: warning: not reloaded");
+
+    if (refusal)
+        fprintf(stderr, "harp local: %s", strstr(refusal, "not reloaded"));
+    return refusal ? -1 : strstr(line, "harp daemon: reloaded") != NULL;
+}
+
+/* The same of what the log has got behind `from`. */
 static int look_for_reload(const char *log, off_t from)
 {
     FILE *file = fopen(log, "re");
     char *line = NULL;
     size_t size = 0;
-    const char *found = NULL;
     int outcome = 0;
 
     if (!file)
         return 0;
     fseeko(file, from, SEEK_SET);
-    while (!outcome && getline(&line, &size, file) > 0) {
-        found = strstr(line, "harp daemon: ");
-        if (found && strncmp(found + 13, "reloaded", 8) == 0)
-            outcome = 1;
-        else if (found && strncmp(found + 13, "not reloaded", 12) == 0)
-            outcome = -1;
-    }
-    if (outcome < 0)
-        fprintf(stderr, "harp local: %s", found + 13);
+    while (!outcome && getline(&line, &size, file) > 0
+           && line[strlen(line) - 1] == '\n')
+        outcome = judge(line);
     free(line);
     fclose(file);
     return outcome;

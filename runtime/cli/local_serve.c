@@ -211,7 +211,9 @@ static int serve(struct stack_options *options, int ready)
         return 1;
     hold_signals(&signals);
     options->socket = local_socket_place(options->directory);
-    if (stack_start(options, &stack, &error) != 0) {
+    if (!options->socket) {
+        complain("cannot have", "a socket with a short name");
+    } else if (stack_start(options, &stack, &error) != 0) {
         fprintf(stderr, "harp local: %s\n", error.message);
     } else if (publish(lock, options, &stack) == 0) {
         say_ready(options, ready);
@@ -222,6 +224,8 @@ static int serve(struct stack_options *options, int ready)
     if (ftruncate(lock, 0) != 0)
         complain("cannot empty", "its file \"running\"");
     close(lock);
+    if (status == 0 && ready < 0)
+        printf("harp local: ended; its jobs are kept\n");
     return status;
 }
 

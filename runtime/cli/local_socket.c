@@ -44,7 +44,7 @@ void local_socket_remove(const char *directory)
 /* A new directory with a short name, or NULL. */
 static char *make_directory(const char *parent)
 {
-    char *path = memory_format("%s/local-XXXXXX", parent);
+    char *path = memory_format("%s/harp-XXXXXX", parent);
     char *socket = memory_format("%s/" NAME, path);
     bool made = fits(socket) && mkdtemp(path);
 

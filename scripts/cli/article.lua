@@ -82,7 +82,7 @@ end
 -- `calls`: of commands that make calls only.
 local ENVIRONMENT = {
   { label = "HARP_CALLER", calls = true, text = "The dispatcher that is asked, where --caller names none: "
-    .. "host, host:port, [v6]:port or unix:/path." },
+    .. "host, host:port, [v6]:port or unix:/path. Without either a harp local that runs, else localhost:3502." },
   { label = "HARP_CALLER_USER, HARP_CALLER_PASSWORD", calls = true,
     text = "Who asks, for a dispatcher that is reached by TLS and wants to know." },
   { label = "HARP_USER, HARP_PASSWORD", calls = true, text = "The same for a daemon that is called directly." },
@@ -96,6 +96,9 @@ local FILES = {
   { label = "~/.config/harp/config.lua, /etc/harp/config.lua", calls = true,
     text = "Callers and daemons by their names, and how they are trusted; the former counts before the latter." },
   { label = "~/.local/state/harp/known_hosts", text = "The keys of servers, each remembered at the first contact." },
+  { label = "~/.local/state/harp/local/", text = "What harp local keeps." },
+  { label = "~/.config/harp/procedures.lua, ~/.config/harp/procedures.d/*.lua",
+    text = "What the daemon of harp local offers." },
   { label = "/etc/harp/daemon.lua, /etc/harp/dispatcher.lua", text = "The configurations of the servers, as the "
     .. "units for systemd expect them." },
 }

@@ -8,7 +8,8 @@ local caller = {}
 --- Adds --caller to a command.
 function caller.option(parser)
   parser:option "--caller":argname "ADDRESS"
-    :description "The dispatcher: host, host:port, [v6]:port or unix:/path; default $HARP_CALLER, else localhost:3502."
+    :description("The dispatcher: host, host:port, [v6]:port or unix:/path; default $HARP_CALLER, else "
+      .. "a `harp local` that runs, else localhost:3502.")
 end
 
 --- The harp.caller of a command's options.

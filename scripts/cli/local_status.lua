@@ -23,8 +23,8 @@ local function jobs(address)
   return well and text or "its dispatcher does not answer: " .. tostring(text)
 end
 
-local function log(stack, name)
-  return stack.verbose and "its log is shown where it was started" or ("log %s/%s.log"):format(stack.directory, name)
+local function logs(stack)
+  return stack.verbose and "are shown where it was started" or stack.directory .. "/{dispatcher,daemon}.log"
 end
 
 return {
@@ -32,18 +32,20 @@ return {
   synopsis = "",
   purpose = "says whether a harp local runs",
   run = function()
-    local stack = core.standing_stack()
+    local stack, is_there = core.standing_stack()
     if not stack then
-      output.line "harp local: none runs; harp local --background starts one"
+      output.line(is_there and "harp local: one starts or ends just now"
+        or "harp local: none runs; harp local --background starts one")
       return outcome.SCRIPT_ERROR
     end
     local hosts = "localhost" .. (stack.hosts ~= "" and "," .. stack.hosts or "")
     for _, line in ipairs{
       ("harp local runs since %s (process %d)"):format(os.date("%Y-%m-%d %H:%M:%S", stack.since), stack.pid),
-      ("dispatcher  %s, %s"):format(stack.caller, log(stack, "dispatcher")),
-      ("daemon      %s, %s"):format(stack.server, log(stack, "daemon")),
-      ("hosts       %s"):format(hosts:gsub(",+", ", ")),
-      ("jobs        %s"):format(jobs(stack.caller)),
+      "dispatcher  " .. stack.caller,
+      "daemon      " .. stack.server,
+      "logs        " .. logs(stack),
+      "hosts       " .. hosts:gsub(",+", ", "),
+      "jobs        " .. jobs(stack.caller),
     } do output.line(line) end
   end,
 }
