@@ -204,14 +204,15 @@ static int serve(struct stack_options *options, int ready)
     struct local_stack stack;
     struct harp_error error;
     sigset_t signals;
+    char *socket;
     int lock, status = 1;
 
     lock = hold();
     if (lock < 0 || wait_for_leftovers() != 0)
         return 1;
     hold_signals(&signals);
-    options->socket = local_socket_place(options->directory);
-    if (!options->socket) {
+    options->socket = socket = local_socket_place(options->directory);
+    if (!socket) {
         complain("cannot have", "a socket with a short name");
     } else if (stack_start(options, &stack, &error) != 0) {
         fprintf(stderr, "harp local: %s\n", error.message);
@@ -221,6 +222,7 @@ static int serve(struct stack_options *options, int ready)
     }
     stack_stop();
     local_socket_remove(options->directory);
+    free(socket);
     if (ftruncate(lock, 0) != 0)
         complain("cannot empty", "its file \"running\"");
     close(lock);
@@ -273,6 +275,7 @@ static int detach(struct stack_options *options)
 int local_serve(struct stack_options *options, bool background)
 {
     char *directory = standing_file("");
+    int status = 1;
 
     if (!directory) {
         fprintf(stderr, "harp local: there is no home directory\n");
@@ -280,7 +283,8 @@ int local_serve(struct stack_options *options, bool background)
     }
     directory[strlen(directory) - 1] = '\0';    /* the slash */
     options->directory = directory;
-    if (make_directory(directory) != 0)
-        return 1;
-    return background ? detach(options) : serve(options, -1);
+    if (make_directory(directory) == 0)
+        status = background ? detach(options) : serve(options, -1);
+    free(directory);
+    return status;
 }
