@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/version.h"
 #include "bindings/embedded.h"
 #include "host/failure.h"
+#include "host/standing.h"
 #include "host/task.h"
 
 #define LOCAL "harp.local"
@@ -67,6 +69,31 @@ static int local_stack(lua_State *L)
     return 1;
 }
 
+/*
+ * standing_stack() → what a `harp local` that runs says of itself: the same,
+ * and {pid=, since=, directory=, hosts=, verbose=}. nil when there is none,
+ * and true behind it when it starts or ends just now.
+ */
+static int standing_stack(lua_State *L)
+{
+    struct buffer text = { 0 };
+    struct harp_error error;
+    pid_t holder = standing_look(&text);
+    bool told = holder && json_decode(L, buffer_text(&text), &error) == 0
+             && lua_istable(L, -1)
+             && lua_getfield(L, -1, "pid") == LUA_TNUMBER
+             && lua_tointeger(L, -1) == holder;
+
+    buffer_wipe(&text);
+    if (told) {
+        lua_pop(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushboolean(L, holder != 0);
+    return 2;
+}
+
 /* ---- opening ---- */
 
 /* [-0, +1, v] the chunk of an embedded file. */
@@ -116,6 +143,7 @@ static int open_core(lua_State *L)
         { "error", error_new },
         { "is_error", is_error },
         { "local_stack", local_stack },
+        { "standing_stack", standing_stack },
         { NULL, NULL }
     };
 

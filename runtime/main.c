@@ -23,6 +23,7 @@ static const struct command {
     { "check", in_lua },
     { "dispatcher", cli_dispatcher },
     { "daemon", cli_daemon },
+    { "local", cli_local },
     { "call", in_lua },
     { "job", in_lua },
     { "jobs", in_lua },

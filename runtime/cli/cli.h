@@ -14,5 +14,6 @@ int cli_repl(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_dispatcher(int argc, char **argv);
 int cli_daemon(int argc, char **argv);
+int cli_local(int argc, char **argv);
 
 #endif

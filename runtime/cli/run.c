@@ -191,8 +191,10 @@ int cli_run(int argc, char **argv)
     int status = read_options(&options, argc, argv);
 
     if (status == 0 && options.local
-        && stack_start(&options.stack, &local, &error) != 0)
+        && stack_start(&options.stack, &local, &error) != 0) {
+        error_prefix(&error, "local stack");
         status = report(error.message) + 1;
+    }
     stack_free_options(&options.stack);
     if (status != 0)
         return status - 1;

@@ -1,7 +1,9 @@
 /*
- * The local stack of --local: the real dispatcher and the real daemon, as
- * children of this process, in a private directory. They end when it ends,
- * however it does: standard input is their lifeline.
+ * A local stack: the real dispatcher and the real daemon, as children of this
+ * process, with loopback and a unix socket between them. They end when it
+ * ends, however it does. That of --local lasts as long as a script, in a
+ * private directory that goes with it; that of `harp local` has a directory
+ * that stays. There is one of them a process.
  */
 #ifndef HARP_CLI_STACK_H
 #define HARP_CLI_STACK_H
@@ -14,20 +16,31 @@ struct local_stack;
 
 struct stack_options {
     const char *hosts;          /* "web01,web02", or NULL */
-    char **procedures;          /* absolute paths; none: the examples */
-    size_t procedures_count;
+    char **procedures;          /* absolute paths; none: the user's own where */
+    size_t procedures_count;    /* the directory stays, else the examples */
     bool verbose;               /* logs to standard error */
+    const char *directory;      /* one that stays; NULL: one of its own */
+    const char *socket;         /* path; NULL: in the directory */
 };
 
 /* -1 when there is no such file. */
 int stack_add_procedures(struct stack_options *options, const char *path);
 void stack_free_options(struct stack_options *options);
 
-/* Starts both and waits until they listen; `local` tells where. */
+/*
+ * Starts both and waits until they listen; `local` tells where, until the
+ * stack is stopped.
+ */
 int stack_start(const struct stack_options *options,
                 struct local_stack *local, struct harp_error *error);
 
-/* Ends both and removes their directory; also called at exit. */
+/* The daemon reads its configuration, and the procedures, again. */
+void stack_reload(void);
+
+/* The name of a server that has ended by itself, or NULL. */
+const char *stack_ended(void);
+
+/* Ends both, and removes a directory of its own; also called at exit. */
 void stack_stop(void);
 
 #endif

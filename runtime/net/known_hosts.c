@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/home.h"
 #include "base/memory.h"
 #include "net/endpoint.h"
 #include "net/pin.h"
@@ -255,46 +255,6 @@ static int add(const struct search *search)
     return status;
 }
 
-/* ---- where the file is ---- */
-
-#define IN_HOME ".local/state/harp/known_hosts"
-
-static const char *home_directory(void)
-{
-    const char *home = getenv("HOME");
-    const struct passwd *user;
-
-    if (home && *home == '/')
-        return home;
-    user = getpwuid(getuid());
-    return user ? user->pw_dir : NULL;
-}
-
-/* NULL when there is no home. */
-static char *own_path(void)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home;
-
-    if (state && *state == '/')
-        return memory_format("%s/harp/known_hosts", state);
-    home = home_directory();
-    return home ? memory_format("%s/" IN_HOME, home) : NULL;
-}
-
-static int make_directories(char *path)
-{
-    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
-        int status;
-
-        *at = '\0';
-        status = mkdir(path, 0700);
-        *at = '/';
-        if (status != 0 && errno != EEXIST)
-            return -1;
-    }
-    return 0;
-}
-
 /* Host names have no case. */
 static char *name_of(const struct endpoint *endpoint)
 {
@@ -312,7 +272,7 @@ static int find_or_add(const struct search *search, bool own)
 
     if (found != 0)
         return found;
-    if (own && make_directories(search->path) != 0)
+    if (own && home_make_above(search->path) != 0)
         return refuse_file(search, "written", strerror(errno));
     return add(search);
 }
@@ -322,7 +282,8 @@ int known_hosts_check(const struct endpoint *endpoint, const char *pin,
 {
     bool own = !endpoint->known_hosts;
     struct search search = {
-        .path = own ? own_path() : memory_string(endpoint->known_hosts),
+        .path = own ? home_state("known_hosts")
+                    : memory_string(endpoint->known_hosts),
         .name = name_of(endpoint),
         .pin = pin,
         .error = error,
@@ -332,7 +293,7 @@ int known_hosts_check(const struct endpoint *endpoint, const char *pin,
     if (search.path) {
         found = find_or_add(&search, own);
     } else {
-        search.path = memory_string("~/" IN_HOME);
+        search.path = memory_string("~/.local/state/harp/known_hosts");
         found = refuse_file(&search, "read", "there is no home directory");
     }
     free(search.path);

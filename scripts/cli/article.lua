@@ -82,7 +82,7 @@ end
 -- `of`: of this command alone, or of those that make "calls".
 local ENVIRONMENT = {
   { label = "HARP_CALLER", of = "calls", text = "The dispatcher that is asked, where --caller names none: "
-    .. "host, host:port, [v6]:port or unix:/path." },
+    .. "host, host:port, [v6]:port, unix:/path, or a name of the configuration." },
   { label = "HARP_CALLER_USER, HARP_CALLER_PASSWORD", of = "calls",
     text = "Who asks, for a dispatcher that is reached by TLS and wants to know." },
   { label = "HARP_USER, HARP_PASSWORD", of = "calls", text = "The same for a daemon that is called directly." },
@@ -100,6 +100,8 @@ local FILES = {
   { label = "~/.local/state/harp/known_hosts", text = "The keys of servers, each remembered at the first contact." },
   { label = "~/.local/state/harp/local", of = "local", text = "What harp local keeps, and its logs." },
   { label = "~/.local/state/harp/history", of = "repl", text = "What was typed at the prompt." },
+  { label = "~/.config/harp/procedures.lua, ~/.config/harp/procedures.d/*.lua", of = "local",
+    text = "What the daemon of harp local offers." },
   { label = "/etc/harp/daemon.lua, /etc/harp/dispatcher.lua", text = "The configurations of the servers, as the "
     .. "units for systemd expect them." },
 }

@@ -1,8 +1,9 @@
 --- A caller: a dispatcher, and through it hosts and jobs.
 --
---     harp.caller()                   $HARP_CALLER, else the local stack if one
---                                     was started, else that of the user's
---                                     configuration, else localhost:3502
+--     harp.caller()                   $HARP_CALLER, else the stack of --local,
+--                                     else that of the user's configuration,
+--                                     else a `harp local` that runs, else
+--                                     localhost:3502
 --     harp.caller("host[:port]")      also "[v6]:port", "unix:/path", or a name
 --                                     of the configuration (harp.settings)
 --     harp.caller{host = …, port = …, tls = true, …}
@@ -19,8 +20,9 @@
 -- options, too. They are sent to no dispatcher otherwise: stock ones hang up on
 -- what they do not know. Without tls they can be read on their way.
 --
--- The local stack answers for "localhost" too, unless a port is given, and is
--- what it is whatever the other options say.
+-- The stack of --local answers for "localhost" too, unless a port is given, and
+-- is what it is whatever the other options say. A `harp local` answers only
+-- where nothing is said: no address, no tls, no user.
 
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
@@ -41,6 +43,13 @@ local private = setmetatable({}, { __mode = "k" })
 local OWN_OPTIONS = { reply_timeout = true, idle_timeout = true, retry_for = true }
 for name in pairs(login.OPTIONS) do OWN_OPTIONS[name] = true end
 
+-- The dispatcher of a `harp local`, for who does not ask for another one.
+local function find_standing(options)
+  if options.tls or options.user then return nil end
+  local stack = core.standing_stack()
+  return stack and stack.caller
+end
+
 -- The options with a host: as they say, or what is meant when they do not.
 local function with_host(options)
   if options.port or options.host then return settings.named_caller(options) end
@@ -53,11 +62,11 @@ local function with_host(options)
   return settings.named_caller(all)
 end
 
--- Where it is, and whether that is the local stack.
+-- Where it is, and whether that is the stack of --local.
 local function find(options)
   if options.port then return options.host or "localhost" end
   local stack = core.local_stack()
-  local address = options.host or stack and stack.caller or "localhost"
+  local address = options.host or stack and stack.caller or find_standing(options) or "localhost"
   if stack and (address == "localhost" or address == stack.caller) then return stack.caller, true end
   return address
 end

@@ -10,8 +10,9 @@
 -- true or "legacy". What they do not say is looked for in the environment, and
 -- then in the user's configuration (harp.settings). In seconds, 0 for no
 -- limit: reply_timeout (60: until the call is accepted) and idle_timeout (0: of
--- silence after that). The local stack, if one was started, answers for
--- "localhost" unless a port is given, whatever the other options say.
+-- silence after that). The stack of --local answers for "localhost" unless a
+-- port is given, whatever the other options say; a `harp local` that runs does,
+-- where nobody says who to be.
 
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
@@ -27,7 +28,15 @@ local private = setmetatable({}, { __mode = "k" })
 
 local OWN = { user = true, password = true, password_file = true, reply_timeout = true, idle_timeout = true }
 
--- Who to be: as told, else from the environment, else of the local stack.
+-- A `harp local` that is "localhost", where nobody says who to be: its user
+-- and its password nobody knows but we.
+local function find_standing(options)
+  if options.user or options.password or options.password_file or os.getenv "HARP_USER"
+    or os.getenv "HARP_PASSWORD" then return nil end
+  return core.standing_stack()
+end
+
+-- Who to be: as told, else from the environment, else of the stack.
 local function credentials(options, stack)
   local user = options.user or os.getenv "HARP_USER" or stack and stack.user
   local password, complaint = login.password(options)
@@ -55,6 +64,7 @@ local function open(given)
   local stack = is_local and core.local_stack() or nil
   local options = check(stack and given or settings.server(given))
   local address = options.host or "localhost"
+  if is_local and not stack then stack = find_standing(options) end
   local user, password = credentials(options, stack)
   local way = options
   if stack then address, way = stack.server, { tls = true, pin = stack.pin } end
