@@ -123,7 +123,7 @@ describe("the prompt", function()
       it_is:enter(":nothing", ":nothing is no command; :help lists them")
       it_is:enter(":help", "Tab completes names")
       it_is:clear()
-      it_is:enter(":load /nonexistent", "/nonexistent: No such file or directory")
+      it_is:enter(":load " .. file .. "s", file .. "s: No such file or directory")
       it_is:clear()
       it_is:enter(":help harp.map", "fn(item, index) for all items at once")
       it_is:enter("help(('x').rep)", "function (built in)")
@@ -453,7 +453,7 @@ describe("the prompt", function()
       it_is:enter("a, list, outer", '1\n[1]\n"outer"\nharp>')
       it_is:enter("a = 2 list[2] = 0 outer = 'new'", "harp>")
       it_is:enter("get()", "2\nharp>")
-      it_is:enter "local a = 3"
+      it_is:enter("local a = 3", "harp> local a = 3\nharp>")
       it_is:press "C-d"
       it_is:expect "after   2       2       2       new"
       it_is:close()
