@@ -138,6 +138,17 @@ describe("harp local", function()
     end
   end)
 
+  it("ends with its terminal", function()
+    local terminal = io.popen(("echo $$; exec script -qc 'exec %s %s local' /dev/null </dev/null 2>&1"):format(
+      environment(), harness.program))
+    local pid = terminal:read "l"
+    harness.eventually(function() return select(2, harp_ "local --status") == 0 end)
+    kill(pid, "KILL")
+    terminal:close()
+    harness.eventually(function() return servers() == "" end)
+    assert.equal(1, select(2, harp_ "local --status"))
+  end)
+
   it("says which of its servers ended, and ends itself", function()
     local _, _, wait = start()
     kill(servers():match "(%d+) [^\n]*daemon%.lua", "KILL")

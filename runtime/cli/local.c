@@ -124,7 +124,7 @@ static int reload(void)
     if (outcome > 0)
         printf("harp local: the procedures are loaded again\n");
     else if (outcome == 0)
-        fprintf(stderr, "harp local: the daemon was told, and has not said "
+        fprintf(stderr, "harp local: the daemon was told, but has not said "
                 "what came of it in %s\n", log);
     free(log);
     return outcome > 0 ? 0 : 1;
