@@ -5,6 +5,7 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 MAKEFLAGS += --no-print-directory
+unexport HARP_CALLER HARP_USER HARP_PASSWORD    # servers of our own are meant
 WARN     = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
 PACKAGES = lua5.4 libuv yajl libcurl sqlite3 openssl libcrypt
 
