@@ -99,22 +99,7 @@ crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) 
 	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
 
 install: all            ## into PREFIX (/usr/local)
-	install -D $(BUILD)/harp $(DESTDIR)$(PREFIX)/bin/harp
-	install -D -m 644 $(BUILD)/harp.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/harp.so
-	for f in scripts/recipes/*.lua scripts/procedures/*.lua; do \
-	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/harp/$${f#scripts/}; done
-	install -D -m 644 scripts/systemd/harp.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/harp.conf
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	for f in scripts/systemd/harp-*; do sed 's|@PREFIX@|$(PREFIX)|' $$f \
-	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-	umask 022; cd $(DESTDIR)$(PREFIX)/share; harp=../bin/harp; \
-	for c in "" $$($$harp complete help "" | cut -f 1); do \
-	    $$harp help --man $$c >man/man1/harp$${c:+-$$c}.1; done; \
-	$$harp completion bash >bash-completion/completions/harp; \
-	$$harp completion zsh >zsh/site-functions/_harp
+	scripts/install $$(realpath $(BUILD)) $(PREFIX) $(DESTDIR)
 
 clean:                  ## remove what was built
 	rm -rf $(BUILD)
