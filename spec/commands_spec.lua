@@ -282,6 +282,8 @@ describe("a command", function()
       assert.truthy(output:find("^job        " .. id:gsub("%-", "%%-") .. "\ncall       web01 fail"), output)
       assert.truthy(output:find "\nstate      exception: paper: out of paper\n")
       assert.truthy(output:find "\nsubmitted  %d+%-%d+%-%d+ %d+:%d+:%d+ %([<%w]+ ago%)\n")
+      output = at_terminal("job status " .. rpc:host "web01":procedure "no\27[2J"():id())
+      assert.truthy(output:find("\ncall       web01 no\\x1b[2J", 1, true), output)
     end)
 
     it("draws jobs again and again until Ctrl-C", function()
