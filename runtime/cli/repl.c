@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
@@ -102,6 +103,7 @@ int cli_repl(int argc, char **argv)
     stack_free_options(&options.stack);
     if (status != 0)
         return status - 1;
+    descriptors_raise();
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);

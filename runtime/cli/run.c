@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "bindings/harp.h"
@@ -97,17 +97,6 @@ static int check_output(void)
                   "is a disk full?");
 }
 
-/* Against stock dispatchers each request has a connection. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* [-2, +0, m] an error and its traceback: a message, and the exit status. */
 static int report_failure(lua_State *L)
 {
@@ -195,7 +184,7 @@ int cli_run(int argc, char **argv)
     stack_free_options(&options.stack);
     if (status != 0)
         return status - 1;
-    raise_file_limit();
+    descriptors_raise();
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);
