@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/ioctl.h>
 
 #include "base/error.h"
 #include "bindings/harp.h"
@@ -183,21 +183,27 @@ static int editor_new(lua_State *L)
     return 1;
 }
 
-/* terminal_width() → columns of standard output, nil when it is no terminal */
-static int terminal_width(lua_State *L)
-{
-    int columns = terminal_columns();
+/* ---- the terminal, with an editor or without ---- */
 
-    if (columns <= 0)
+/*
+ * terminal(descriptor) → columns, rows of the terminal that a standard stream
+ * is, 0 where it does not know them; nil when it is none
+ */
+static int terminal(lua_State *L)
+{
+    struct winsize size;
+
+    if (!terminal_size((int)luaL_checkinteger(L, 1), &size))
         return 0;
-    lua_pushinteger(L, columns);
-    return 1;
+    lua_pushinteger(L, size.ws_col);
+    lua_pushinteger(L, size.ws_row);
+    return 2;
 }
 
-/* is_terminal() → is standard input one? */
-static int is_terminal(lua_State *L)
+/* has_colours(descriptor): is it a terminal that shows them to who wants them? */
+static int has_colours(lua_State *L)
 {
-    lua_pushboolean(L, isatty(STDIN_FILENO));
+    lua_pushboolean(L, terminal_has_colours((int)luaL_checkinteger(L, 1)));
     return 1;
 }
 
@@ -205,8 +211,8 @@ void editor_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "editor", editor_new },
-        { "terminal_width", terminal_width },
-        { "is_terminal", is_terminal },
+        { "terminal", terminal },
+        { "has_colours", has_colours },
         { NULL, NULL }
     };
     static const luaL_Reg methods[] = {

@@ -1,7 +1,9 @@
 /* What of files Lua's own library does not tell. */
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/home.h"
 #include "bindings/harp.h"
 
 /* is_readable_by_others(path): by the mode; false when it is not there. */
@@ -14,8 +16,32 @@ static int is_readable_by_others(lua_State *L)
     return 1;
 }
 
+static int push_path(lua_State *L, char *path)
+{
+    lua_pushstring(L, path);
+    free(path);
+    return 1;
+}
+
+/* state_path(name), config_path(name): base/home.h; nil without a home */
+static int state_path(lua_State *L)
+{
+    return push_path(L, home_state(luaL_checkstring(L, 1)));
+}
+
+static int config_path(lua_State *L)
+{
+    return push_path(L, home_config(luaL_checkstring(L, 1)));
+}
+
 void files_open(lua_State *L)
 {
-    lua_pushcfunction(L, is_readable_by_others);
-    lua_setfield(L, -2, "is_readable_by_others");
+    static const luaL_Reg functions[] = {
+        { "is_readable_by_others", is_readable_by_others },
+        { "state_path", state_path },
+        { "config_path", config_path },
+        { NULL, NULL }
+    };
+
+    luaL_setfuncs(L, functions, 0);
 }

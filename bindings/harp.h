@@ -26,9 +26,9 @@ void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
 void exec_open(lua_State *L);           /* exec environment */
-void files_open(lua_State *L);          /* is_readable_by_others */
-void interrupts_open(lua_State *L);     /* terminal interrupts */
-void editor_open(lua_State *L);         /* editor terminal_width is_terminal */
+void files_open(lua_State *L);          /* is_readable_by_others state_path config_path */
+void interrupts_open(lua_State *L);     /* interrupts */
+void editor_open(lua_State *L);         /* editor terminal has_colours */
 void history_open(lua_State *L);        /* history_read history_append */
 void trace_open(lua_State *L);          /* trace names_secret */
 

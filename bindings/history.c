@@ -5,38 +5,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/home.h"
 #include "base/memory.h"
 #include "bindings/harp.h"
 
 #define MOST ((off_t)256 << 10)         /* bytes; then the older half goes */
 
-/* With its directories, which are for their owner too. */
-static void make_directories(const char *path)
-{
-    char part[PATH_MAX];
-
-    for (const char *slash = strchr(path + 1, '/'); slash;
-         slash = strchr(slash + 1, '/')) {
-        if ((size_t)(slash - path) >= sizeof part)
-            return;
-        memcpy(part, path, (size_t)(slash - path));
-        part[slash - path] = '\0';
-        mkdir(part, 0700);
-    }
-}
-
-/* Locked against others; -1 when it cannot be. */
+/* With its directories, and locked against others; -1 when it cannot be. */
 static int open_file(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    char *copy = memory_string(path);
+    int fd = -1;
 
+    if (home_make_above(copy) == 0)
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    free(copy);
     if (fd < 0)
         return -1;
     if (flock(fd, LOCK_EX) == 0 && fchmod(fd, 0600) == 0)
@@ -81,10 +70,8 @@ static int history_append(lua_State *L)
     size_t length;
     const char *text = luaL_checklstring(L, 2, &length);
     ssize_t written = -1;
-    int fd;
+    int fd = open_file(path);
 
-    make_directories(path);
-    fd = open_file(path);
     if (fd >= 0) {
         off_t size = lseek(fd, 0, SEEK_END);
 

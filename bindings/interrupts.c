@@ -1,10 +1,8 @@
-/* Ctrl-C as an event, and the size of the terminal that it comes from. */
+/* Ctrl-C as an event. */
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "base/memory.h"
@@ -12,25 +10,6 @@
 #include "host/task.h"
 
 #define INTERRUPTS "harp.interrupts"
-
-/*
- * terminal(descriptor) → columns, rows of the terminal that it is, 0 where it
- * does not know them; nil when it is none
- */
-static int terminal(lua_State *L)
-{
-    int descriptor = (int)luaL_checkinteger(L, 1);
-    struct winsize size = { 0 };
-
-    if (!isatty(descriptor))
-        return 0;
-    ioctl(descriptor, TIOCGWINSZ, &size);
-    lua_pushinteger(L, size.ws_col);
-    lua_pushinteger(L, size.ws_row);
-    return 2;
-}
-
-/* ---- interrupts ---- */
 
 /* While it is open SIGINT is counted here, and raises and ends nothing. */
 struct interrupts {
@@ -112,7 +91,6 @@ static int interrupts_new(lua_State *L)
 void interrupts_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "terminal", terminal },
         { "interrupts", interrupts_new },
         { NULL, NULL }
     };

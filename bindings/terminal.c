@@ -1,5 +1,6 @@
 #include "bindings/terminal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,12 +36,33 @@ bool terminal_is_usable(void)
         && type && *type && strcmp(type, "dumb") != 0;
 }
 
+/* Where a standard stream goes when it is not kept. */
+static int output_of(int stream)
+{
+    if (terminal.entered && stream == STDOUT_FILENO)
+        return terminal.output;
+    return terminal.entered && stream == STDERR_FILENO ? terminal.errors
+                                                       : stream;
+}
+
+bool terminal_size(int stream, struct winsize *size)
+{
+    return ioctl(output_of(stream), TIOCGWINSZ, size) == 0;
+}
+
 int terminal_columns(void)
 {
-    int fd = terminal.entered ? terminal.output : STDOUT_FILENO;
     struct winsize size;
 
-    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+    return terminal_size(STDOUT_FILENO, &size) ? size.ws_col : 0;
+}
+
+bool terminal_has_colours(int stream)
+{
+    const char *type = getenv("TERM"), *refused = getenv("NO_COLOR");
+
+    return isatty(output_of(stream)) && !(refused && *refused)
+        && !(type && strcmp(type, "dumb") == 0);
 }
 
 /* ---- back to what was: all of it may be called from a signal handler ---- */
@@ -93,11 +115,14 @@ static void on_fatal(int number)
 /* Ctrl-Z. Who has stopped it may not have another terminal in these modes. */
 static void on_stop(int number)
 {
+    int error = errno;
+
     (void)number;
     tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
     raise(SIGSTOP);
     if (terminal.entered)
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal.editing);
+    errno = error;
 }
 
 static void at_exit(void)

@@ -11,11 +11,19 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct winsize;
+
 /* Are standard input and output a terminal that can be drawn on? */
 bool terminal_is_usable(void);
 
-/* Its width in columns, of standard output; 0 when that is none. */
+/* What a standard stream is a terminal of, kept or not; false when of none. */
+bool terminal_size(int stream, struct winsize *size);
+
+/* The width of standard output in columns; 0 when that is none. */
 int terminal_columns(void);
+
+/* NO_COLOR (https://no-color.org) and TERM are asked as well. */
+bool terminal_has_colours(int stream);
 
 /*
  * A stream to it that is there for good, whatever standard output is; NULL

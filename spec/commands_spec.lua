@@ -185,6 +185,14 @@ describe("a command", function()
       assert.truthy(errors:find "econnrefused")
     end)
 
+    it("calls more daemons at once than there are descriptors at first", function()
+      local hosts = (",127.0.0.1:%d"):format(daemon.port):rep(60):sub(2)
+      local output, status = harness.shell(("ulimit -Sn 40; HARP_USER=tester HARP_PASSWORD=secret %s call --direct %s "
+        .. "sum 1 2 --pin %s 2>&1 </dev/null"):format(harness.program, hosts, daemon.pin))
+      assert.equal(60, select(2, output:gsub('"result":3', "")), output)
+      assert.equal(0, status)
+    end)
+
     it("calls daemons directly", function()
       local function direct(arguments, environment)
         local output, status = harness.shell(("env %s %s call --direct 127.0.0.1:%d %s 2>&1 </dev/null"):format(
@@ -282,6 +290,8 @@ describe("a command", function()
       assert.truthy(output:find("^job        " .. id:gsub("%-", "%%-") .. "\ncall       web01 fail"), output)
       assert.truthy(output:find "\nstate      exception: paper: out of paper\n")
       assert.truthy(output:find "\nsubmitted  %d+%-%d+%-%d+ %d+:%d+:%d+ %([<%w]+ ago%)\n")
+      output = at_terminal("job status " .. rpc:host "web01":procedure "no\27[2J"():id())
+      assert.truthy(output:find("\ncall       web01 no\\x1b[2J", 1, true), output)
     end)
 
     it("draws jobs again and again until Ctrl-C", function()

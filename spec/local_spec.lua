@@ -76,6 +76,7 @@ describe("harp local", function()
     has("localhost, web01, web02", status)
     has("2: 2 ended", status)
     has("submitted job=", harness.read(state .. "/harp/local/dispatcher.log"))
+    has(('"value":"unix:%s/harp/local/dispatcher.socket","from":"harp local"'):format(state), well "config")
   end)
 
   it("stands behind all that names another dispatcher or daemon", function()

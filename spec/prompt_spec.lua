@@ -88,6 +88,13 @@ describe("the prompt", function()
       it_is:enter("'still'", '"still"\nharp>')
     end)
 
+    it("what would speak to the terminal so that it does not", function()
+      assert.equal([["\u{9b}2J"]], printed([["\u{9b}2J"]], [["\u{9b}2J"]]))
+      it_is:enter [[t = { kind = "RemoteError", type = "odd", message = "\27[2J\u{9b}x" }]]
+      it_is:enter([[error(require "harp.core".error(t))]], [[odd: \x1b[2J\u{9b}x]])
+      it_is:enter([[require "harp.core".error(t)]], [[RemoteError (odd): \x1b[2J\u{9b}x]])
+    end)
+
     it("chunks of several lines", function()
       it_is:enter("for i = 1, 2 do", "  ... ")
       it_is:enter "print('line', i)"
@@ -341,6 +348,16 @@ describe("the prompt", function()
       one:close()
       other:close()
     end)
+  end)
+
+  it("shows what a daemon says of its procedures, and does nothing of it", function()
+    local file = harness.write(harness.directory() .. "/procedures.lua",
+      "-- Clears\27[2J all.\nprocedure('wipe', function() end)\n")
+    local it_is = screen.open(("%s repl --debug --local --procedures %s"):format(program, file), { env = "NO_COLOR=1" })
+    it_is:expect("harp> ", 20)
+    it_is:enter("help(rpc.localhost)", "wipe()  Clears\\x1b[2J all.")
+    it_is:expect '{"result":['
+    it_is:close()
   end)
 
   describe("with a dispatcher and a daemon of its own", function()

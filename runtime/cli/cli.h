@@ -1,6 +1,6 @@
 /*
  * The subcommands, a file each. They get their own name as argv[0] and return
- * the exit status: 0 well, 1 failed, 2 wrong usage.
+ * the exit status, one of ../../scripts/harp/outcome.lua.
  */
 #ifndef HARP_CLI_CLI_H
 #define HARP_CLI_CLI_H

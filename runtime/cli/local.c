@@ -27,10 +27,11 @@ struct options {
     const char *action_name;
 };
 
+/* What is wrong, as the exit status + 1. */
 static int complain(const char *what, const char *about)
 {
     fprintf(stderr, "harp local: %s%s; see harp local --help\n", what, about);
-    return EXIT_USAGE;
+    return EXIT_USAGE + 1;
 }
 
 static void pause_briefly(void)
@@ -109,12 +110,13 @@ static int look_for_reload(const char *log, off_t from)
 static int reload(void)
 {
     pid_t pid = standing_look(NULL);
-    char *log = standing_file("daemon.log");
     struct stat before = { 0 };
     int outcome = 0;
+    char *log;
 
     if (!pid)
         return none_runs();
+    log = standing_file("daemon.log");
     stat(log, &before);
     kill(pid, SIGHUP);
     for (int i = 0; outcome == 0 && i < RELOAD_TRIES; i++) {
@@ -148,8 +150,7 @@ static int check(const struct options *options, int argc, char **argv)
 
     if (optind < argc)
         return complain("it takes no argument: ", argv[optind]);
-    if (options->action && (options->background || stack->hosts
-                            || stack->verbose || stack->procedures_count))
+    if (options->action && (options->background || stack_has_options(stack)))
         return complain("other options are of no use with ",
                         options->action_name);
     if (options->background && stack->verbose)
@@ -159,13 +160,28 @@ static int check(const struct options *options, int argc, char **argv)
 }
 
 /* 0, or the exit status + 1 when there is nothing to do. */
+static int take_option(struct options *options, int option, char **argv)
+{
+    switch (option) {
+    case 'b': options->background = true; return 0;
+    case 's': return take_action(options, show_status, "--status");
+    case 'S': return take_action(options, stop, "--stop");
+    case 'r': return take_action(options, reload, "--reload");
+    case 'h': return lua_command_help("local") + 1;
+    case ':': return complain("a value is missing after ", argv[optind - 1]);
+    case '?': return complain("unknown option ", argv[optind - 1]);
+    default:
+        return stack_take_option(&options->stack, option, optarg) == 0
+             ? 0 : complain("cannot read ", optarg);
+    }
+}
+
+/* The same. */
 static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        { "hosts", required_argument, NULL, 'H' },
-        { "procedures", required_argument, NULL, 'p' },
+        STACK_OPTIONS,
         { "background", no_argument, NULL, 'b' },
-        { "verbose", no_argument, NULL, 'v' },
         { "status", no_argument, NULL, 's' },
         { "stop", no_argument, NULL, 'S' },
         { "reload", no_argument, NULL, 'r' },
@@ -176,28 +192,9 @@ static int read_options(struct options *options, int argc, char **argv)
 
     opterr = 0;
     while (status == 0
-           && (option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
-        switch (option) {
-        case 'H': options->stack.hosts = optarg; break;
-        case 'v': options->stack.verbose = true; break;
-        case 'b': options->background = true; break;
-        case 's': status = take_action(options, show_status, "--status");
-            break;
-        case 'S': status = take_action(options, stop, "--stop"); break;
-        case 'r': status = take_action(options, reload, "--reload"); break;
-        case 'p':
-            if (stack_add_procedures(&options->stack, optarg) != 0)
-                status = complain("cannot read ", optarg);
-            break;
-        case 'h': lua_command_help("local"); return 1;
-        case ':': status = complain("a value is missing after ",
-                                    argv[optind - 1]); break;
-        default: status = complain("unknown option ", argv[optind - 1]);
-        }
-    }
-    if (status == 0)
-        status = check(options, argc, argv);
-    return status ? status + 1 : 0;
+           && (option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
+        status = take_option(options, option, argv);
+    return status ? status : check(options, argc, argv);
 }
 
 int cli_local(int argc, char **argv)

@@ -4,6 +4,7 @@
 #include <lua.h>
 #include <stdio.h>
 
+#include "base/descriptors.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
 #include "cli/libraries.h"
@@ -49,6 +50,7 @@ int lua_command(const char *name, int argc, char **argv)
     lua_State *L = state_new(luaopen_harp);
     int status = 1;
 
+    descriptors_raise();
     scheduler_catch_interrupts(L);
     push_main(L);
     lua_pushstring(L, name);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
@@ -15,56 +16,58 @@
 #include "host/exit.h"
 #include "host/state.h"
 #include "host/task.h"
+#include "net/trace.h"
 
 struct options {
     struct stack_options stack;
     bool local;
 };
 
+/* What is wrong, as the exit status + 1. */
 static int complain(const char *what, const char *about)
 {
     fprintf(stderr, "harp repl: %s%s; see harp repl --help\n", what, about);
-    return EXIT_USAGE;
+    return EXIT_USAGE + 1;
 }
 
 /* 0, or the exit status + 1 when there is to be no prompt. */
+static int take_option(struct options *options, int option, char **argv)
+{
+    switch (option) {
+    case 'c': setenv("HARP_CALLER", optarg, 1); return 0;
+    case 'd': trace_on = true; return 0;
+    case 'l': options->local = true; return 0;
+    case 'h': return lua_command_help("repl") + 1;
+    case ':': return complain("a value is missing after ", argv[optind - 1]);
+    case '?': return complain("unknown option ", argv[optind - 1]);
+    default:
+        return stack_take_option(&options->stack, option, optarg) == 0
+             ? 0 : complain("cannot read ", optarg);
+    }
+}
+
+/* The same. */
 static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
         { "caller", required_argument, NULL, 'c' },
+        { "debug", no_argument, NULL, 'd' },
         { "local", no_argument, NULL, 'l' },
-        { "hosts", required_argument, NULL, 'H' },
-        { "procedures", required_argument, NULL, 'p' },
-        { "verbose", no_argument, NULL, 'v' },
+        STACK_OPTIONS,
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
-    int option;
+    int option, status = 0;
 
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
-        switch (option) {
-        case 'c': setenv("HARP_CALLER", optarg, 1); break;
-        case 'l': options->local = true; break;
-        case 'H': options->stack.hosts = optarg; break;
-        case 'v': options->stack.verbose = true; break;
-        case 'p':
-            if (stack_add_procedures(&options->stack, optarg) != 0)
-                return complain("cannot read ", optarg) + 1;
-            break;
-        case 'h': lua_command_help("repl"); return 1;
-        case ':': return complain("a value is missing after ",
-                                  argv[optind - 1]) + 1;
-        default: return complain("unknown option ", argv[optind - 1]) + 1;
-        }
-    }
-    if (optind < argc)
-        return complain("it takes no script: ", argv[optind]) + 1;
-    if (!options->local && (options->stack.hosts || options->stack.verbose
-                            || options->stack.procedures_count))
-        return complain("--hosts, --procedures and --verbose need --local",
-                        "") + 1;
-    return 0;
+    while (status == 0
+           && (option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
+        status = take_option(options, option, argv);
+    if (status == 0 && optind < argc)
+        status = complain("it takes no script: ", argv[optind]);
+    if (status == 0 && !options->local && stack_has_options(&options->stack))
+        status = complain(STACK_NEEDS_LOCAL, "");
+    return status;
 }
 
 /* The end of the prompt is that of its tasks, too. */
@@ -100,6 +103,7 @@ int cli_repl(int argc, char **argv)
     stack_free_options(&options.stack);
     if (status != 0)
         return status - 1;
+    descriptors_raise();
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);

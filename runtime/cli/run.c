@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "bindings/harp.h"
@@ -25,53 +25,50 @@ struct options {
     const char *code;
 };
 
+/* What is wrong, as the exit status + 1. */
 static int complain(const char *what, const char *about)
 {
     fprintf(stderr, "harp: %s%s; see harp run --help\n", what, about);
-    return EXIT_USAGE;
+    return EXIT_USAGE + 1;
 }
 
 /* 0, or the exit status + 1 when there is nothing to run. */
+static int take_option(struct options *options, int option, char **argv)
+{
+    switch (option) {
+    case 'd': trace_on = true; return 0;
+    case 'e': options->code = optarg; return 0;
+    case 'l': options->local = true; return 0;
+    case 'h': return lua_command_help("run") + 1;
+    case ':': return complain("a value is missing after ", argv[optind - 1]);
+    case '?': return complain("unknown option ", argv[optind - 1]);
+    default:
+        return stack_take_option(&options->stack, option, optarg) == 0
+             ? 0 : complain("cannot read ", optarg);
+    }
+}
+
+/* The same. What follows the code is the script's. */
 static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        { "local", no_argument, NULL, 'l' },
-        { "hosts", required_argument, NULL, 'H' },
-        { "procedures", required_argument, NULL, 'p' },
-        { "verbose", no_argument, NULL, 'v' },
         { "debug", no_argument, NULL, 'd' },
+        { "local", no_argument, NULL, 'l' },
+        STACK_OPTIONS,
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
-    int option;
+    int option, status = 0;
 
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "+:e:h", known, NULL)) != -1) {
-        switch (option) {
-        case 'l': options->local = true; break;
-        case 'H': options->stack.hosts = optarg; break;
-        case 'd': trace_on = true; break;
-        case 'v': options->stack.verbose = true; break;
-        case 'e': options->code = optarg; break;
-        case 'p':
-            if (stack_add_procedures(&options->stack, optarg) != 0)
-                return complain("cannot read ", optarg) + 1;
-            break;
-        case 'h': lua_command_help("run"); return 1;
-        case ':': return complain("a value is missing after ",
-                                  argv[optind - 1]) + 1;
-        default: return complain("unknown option ", argv[optind - 1]) + 1;
-        }
-        if (option == 'e')      /* what follows is the script's */
-            break;
-    }
-    if (!options->code && optind == argc)
-        return complain("no script to run", "") + 1;
-    if (!options->local && (options->stack.hosts || options->stack.verbose
-                            || options->stack.procedures_count))
-        return complain("--hosts, --procedures and --verbose need --local",
-                        "") + 1;
-    return 0;
+    while (status == 0 && !options->code
+           && (option = getopt_long(argc, argv, "+:e:h", known, NULL)) != -1)
+        status = take_option(options, option, argv);
+    if (status == 0 && !options->code && optind == argc)
+        status = complain("no script to run", "");
+    if (status == 0 && !options->local && stack_has_options(&options->stack))
+        status = complain(STACK_NEEDS_LOCAL, "");
+    return status;
 }
 
 /* [-0, +0, m] arg as lua5.4 has it; the script's arguments begin at `at`. */
@@ -98,17 +95,6 @@ static int check_output(void)
         return 0;
     return report("some of standard output is lost: it could not be written; "
                   "is a disk full?");
-}
-
-/* Against stock dispatchers each request has a connection. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* [-2, +0, m] an error and its traceback: a message, and the exit status. */
@@ -198,7 +184,7 @@ int cli_run(int argc, char **argv)
     stack_free_options(&options.stack);
     if (status != 0)
         return status - 1;
-    raise_file_limit();
+    descriptors_raise();
     L = state_new(luaopen_harp);
     if (options.local)
         harp_use_local(L, &local);

@@ -23,7 +23,7 @@ static struct {
 
 /* ---- options ---- */
 
-int stack_add_procedures(struct stack_options *options, const char *path)
+static int add_procedures(struct stack_options *options, const char *path)
 {
     char *absolute = realpath(path, NULL);
 
@@ -34,6 +34,21 @@ int stack_add_procedures(struct stack_options *options, const char *path)
                                       * sizeof *options->procedures);
     options->procedures[options->procedures_count++] = absolute;
     return 0;
+}
+
+int stack_take_option(struct stack_options *options, int option,
+                      const char *value)
+{
+    switch (option) {
+    case 'H': options->hosts = value; return 0;
+    case 'v': options->verbose = true; return 0;
+    default: return add_procedures(options, value);
+    }
+}
+
+bool stack_has_options(const struct stack_options *options)
+{
+    return options->hosts || options->verbose || options->procedures_count;
 }
 
 void stack_free_options(struct stack_options *options)

@@ -23,8 +23,20 @@ struct stack_options {
     const char *socket;         /* path; NULL: in the directory */
 };
 
-/* -1 when there is no such file. */
-int stack_add_procedures(struct stack_options *options, const char *path);
+/* For getopt_long: what commands that start a stack have in common. */
+#define STACK_OPTIONS \
+    { "hosts", required_argument, NULL, 'H' }, \
+    { "procedures", required_argument, NULL, 'p' }, \
+    { "verbose", no_argument, NULL, 'v' }
+
+#define STACK_NEEDS_LOCAL "--hosts, --procedures and --verbose need --local"
+
+/* Takes one of these, and its value; -1 when there is no such file. */
+int stack_take_option(struct stack_options *options, int option,
+                      const char *value);
+
+/* Has it taken any? */
+bool stack_has_options(const struct stack_options *options);
 void stack_free_options(struct stack_options *options);
 
 /*

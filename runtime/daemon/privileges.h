@@ -35,7 +35,8 @@ struct variable {
 
 /*
  * HOME, USER, LOGNAME, SHELL and PATH of an identity with a user, who gets
- * nothing else but LANG…, LC_… and TZ of what there was; then the variables. To be called while there is one thread. Error: system_error.
+ * nothing else but LANG…, LC_… and TZ of what there was; then the variables.
+ * To be called while there is one thread. Error: system_error.
  */
 int privileges_environment(const struct identity *identity,
                            const struct variable *variables, size_t count,

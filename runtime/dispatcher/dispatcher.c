@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -151,17 +151,11 @@ static int open_doors(struct dispatcher *dispatcher, struct harp_error *error)
 
 /* ---- starting ---- */
 
-/* As many descriptors as there may be: one half for clients, one for runs. */
+/* Of the descriptors one half is for clients, one for runs. */
 static void set_limits(struct parts *parts)
 {
-    struct rlimit limit;
-    size_t half;
+    size_t half = descriptors_raise() / 2;
 
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    half = limit.rlim_cur / 2;
     parts->most_clients = half;
     parts->most_calls = half < OWN_DESCRIPTORS + RUN_DESCRIPTORS ? 1
                       : (half - OWN_DESCRIPTORS) / RUN_DESCRIPTORS;

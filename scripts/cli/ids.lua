@@ -65,7 +65,8 @@ local function describe(list)
   local texts = {}
   for i = 1, math.min(#list, SHOWN) do
     local job = list[i]
-    texts[i] = ("  %s  %s %s, %s ago"):format(job.id, job.host, job.procedure, show.age(job.time.submit))
+    texts[i] = "  " .. show.one_line(("%s  %s %s, %s ago"):format(
+      job.id, job.host, job.procedure, show.age(job.time.submit)))
   end
   if list[SHOWN + 1] then texts[#texts + 1] = ("  and %d more"):format(#list - SHOWN) end
   return table.concat(texts, "\n")

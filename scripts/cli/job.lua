@@ -47,7 +47,8 @@ local function status_lines(run, status, result)
   local state = show.state(status)
   local lines = {
     { "job", output.colour("1", run.job:id()) },
-    { "call", ("%s %s %s"):format(status.call.host, status.call.procedure, show.arguments(status.call.arguments)) },
+    { "call", show.one_line(("%s %s %s"):format(
+      status.call.host, status.call.procedure, show.arguments(status.call.arguments))) },
     { "state", output.colour(show.STATE_COLOURS[state] or "0", state)
       .. (harp.is_error(result) and ": " .. outcome.line(result):gsub(" %[job [^]]*%]", "") or "") },
     { "submitted", show.time(time.submit) },
@@ -81,9 +82,11 @@ end
 
 -- ---- the others ----
 
+-- Packets from the first one on, unless something else is said.
+local function since(options) return options.since or not options.recent and 0 or nil end
+
 local function show_stream(run, options, reporter)
-  local since = options.since or not options.recent and 0 or nil
-  for number, data in run.job:stream{ since = since, recent = options.recent, numbered = true } do
+  for number, data in run.job:stream{ since = since(options), recent = options.recent, numbered = true } do
     reporter:packet(run, number, data)
   end
 end
@@ -104,8 +107,7 @@ local function show_result(run, options, reporter)
 end
 
 local function follow(run, options, reporter)
-  local since = options.since or not options.recent and 0 or nil
-  following.follow(run, reporter, { since = since, recent = options.recent })
+  following.follow(run, reporter, { since = since(options), recent = options.recent })
 end
 
 -- What each does with a run: one after the other, in order, or (waits) at once.

@@ -15,8 +15,8 @@
 -- What is raised becomes a line on standard error and an exit status; an
 -- integer that is raised is the exit status, without a line.
 
+local command_line = require "harp.command_line"
 local core = require "harp.core"
-local negative = require "harp.negative"
 local outcome = require "harp.outcome"
 
 local main = {}
@@ -25,15 +25,6 @@ local main = {}
 function main.command(name) return require("harp.cli." .. name) end
 
 -- ---- arguments ----
-
--- Also where other arguments are missing, which argparse would see first.
-local function asks_for_help(argv)
-  for _, word in ipairs(argv) do
-    if word == "--" then return false end
-    if word == "-h" or word == "--help" then return true end
-  end
-  return false
-end
 
 --- The parser of a subcommand. harp.cli.page prints its help.
 function main.parser(name)
@@ -75,11 +66,11 @@ local function print_help(name) require "harp.cli.output".line(require "harp.cli
 --- Runs a subcommand; returns the exit status.
 function main.run(name, argv)
   local run, options = print_help, name
-  if not asks_for_help(argv) then
+  if not command_line.asks_for_help(argv) then
     local well
-    well, options = main.parser(name):pparse(negative.marked(argv))
+    well, options = main.parser(name):pparse(command_line.marked(argv))
     if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
-    run, options = main.command(name).run, negative.unmarked(options)
+    run, options = main.command(name).run, command_line.unmarked(options)
   end
   local ok, status = xpcall(run, function(failure)
     if type(failure) == "string" then return debug.traceback(failure, 2) end

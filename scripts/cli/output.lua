@@ -13,7 +13,7 @@ io.stdout:setvbuf "line"
 --- Is somebody looking?
 output.is_terminal = core.terminal(1) ~= nil
 
-local has_colour = output.is_terminal and (os.getenv "NO_COLOR" or "") == "" and os.getenv "TERM" ~= "dumb"
+local has_colours = core.has_colours(1)
 
 local function from_environment(name)
   local number = math.tointeger(tonumber(os.getenv(name) or ""))
@@ -30,7 +30,7 @@ end
 
 --- A text in a colour, where there are colours; SGR parameters such as "1;31".
 function output.colour(parameters, text)
-  if not has_colour then return text end
+  if not has_colours then return text end
   return ("\27[%sm%s\27[0m"):format(parameters, text)
 end
 

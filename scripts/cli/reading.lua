@@ -1,8 +1,8 @@
 --- What people write on a command line.
 
+local command_line = require "harp.command_line"
 local core = require "harp.core"
 local main = require "harp.cli.main"
-local negative = require "harp.negative"
 
 local reading = {}
 
@@ -15,14 +15,14 @@ function reading.seconds(text)
   local number, unit = text:match "^([%d.]+)([smhd]?)$"
   local seconds = tonumber(number) and tonumber(number) * (UNITS[unit] or 1)
   if seconds and seconds > 0 then return seconds end
-  return nil, ("'%s' is no time: write seconds, or such as 90s, 10m, 1h, 2d"):format(negative.unmarked(text))
+  return nil, ("'%s' is no time: write seconds, or such as 90s, 10m, 1h, 2d"):format(command_line.unmarked(text))
 end
 
 --- An integer from 1 on.
 function reading.count(text)
   local number = math.tointeger(tonumber(text) or "")
   if number and number > 0 then return number end
-  return nil, ("'%s' is no number above 0"):format(negative.unmarked(text))
+  return nil, ("'%s' is no number above 0"):format(command_line.unmarked(text))
 end
 
 --- An integer from 0 on.
@@ -48,7 +48,7 @@ function reading.since(text)
   local time = long_ago and os.time() - long_ago or date(text) or tonumber(text)
   if time and time >= 0 then return time end
   return nil, ("'%s' is no time: write such as 10m, 1h, 2d, or a date, 2026-11-25 or '2026-11-25 14:30'"):format(
-    negative.unmarked(text))
+    command_line.unmarked(text))
 end
 
 -- ---- JSON ----

@@ -1,6 +1,7 @@
 --- Values and times as people read them, and as scripts do.
 
 local core = require "harp.core"
+local printable = require "harp.printable"
 local width = require "harp.cli.width"
 
 local show = {}
@@ -73,16 +74,8 @@ end
 
 -- ---- for people ----
 
---- A text that does nothing to a terminal: control characters can be seen.
-function show.printable(text)
-  text = text:gsub("[%c\127]", function(c)
-    if c ~= "\n" and c ~= "\t" then return ("\\x%02x"):format(c:byte()) end
-  end)
-  return (text:gsub("\xc2[\x80-\x9f]", function(c) return ("\\u{%x}"):format(utf8.codepoint(c)) end))
-end
-
---- The same, on one line.
-function show.one_line(text) return (show.printable(text):gsub("%s*[\n\t]%s*", " ")) end
+--- A text that does nothing to a terminal, on one line.
+function show.one_line(text) return (printable(text):gsub("%s*[\n\t]%s*", " ")) end
 
 -- A string that could be taken for a number or the like keeps its quotes, and
 -- so does one that would not be seen.
@@ -91,8 +84,8 @@ local function needs_quotes(text) return not text:find "%S" or (pcall(core.decod
 --- A value for a terminal: a string as it is, JSON otherwise, indented when it
 -- does not fit.
 function show.value(v, columns)
-  if type(v) == "string" and not needs_quotes(v) then return show.printable((v:gsub("\n$", ""))) end
-  return show.printable(laid_out(v, columns, 0, 0))
+  if type(v) == "string" and not needs_quotes(v) then return printable((v:gsub("\n$", ""))) end
+  return printable(laid_out(v, columns, 0, 0))
 end
 
 --- A queue's name: what --queue takes.

@@ -26,8 +26,8 @@
 -- --help is printed, and ends the script with 0; wrong usage is a line on
 -- standard error, and status 2.
 
+local command_line = require "harp.command_line"
 local core = require "harp.core"
-local negative = require "harp.negative"
 
 -- ---- types ----
 
@@ -160,7 +160,7 @@ end
 local function convert(item, word)
   local fields = item.fields
   local fn = type(fields.type) == "function" and fields.type or types[fields.type or "string"]
-  local value, reason = fn(negative.unmarked(word))
+  local value, reason = fn(command_line.unmarked(word))
   if value ~= nil then value, reason = check_choice(fields.choices, value) end
   if value == nil then return nil, ("%s: %s"):format(item.label, reason or "malformed") end
   return value
@@ -240,17 +240,8 @@ end
 
 -- ---- reading ----
 
--- Also where other arguments are missing, which argparse would see first.
-local function asks_for_help(words)
-  for _, word in ipairs(words) do
-    if word == "--" then return false end
-    if word == "-h" or word == "--help" then return true end
-  end
-  return false
-end
-
 local function parse(parser, items, words)
-  local ok, given = parser:pparse(negative.marked(words))
+  local ok, given = parser:pparse(command_line.marked(words))
   if not ok then return nil, given end
   return finish(items, given)
 end
@@ -267,13 +258,13 @@ return function(declaration, words)
   local read_well, text, items = pcall(read, declaration)
   if not read_well then error(text, 2) end
   local parser = parser_of(script, text, items)
-  if asks_for_help(words or arg or {}) then
+  if command_line.asks_for_help(words or arg or {}) then
     if words then return nil, parser:get_help() end
     leave(io.stdout, parser:get_help(), 0)
   end
   local args, reason = parse(parser, items, words or arg or {})
   if args then return args end
-  reason = negative.unmarked(reason):gsub("\1", "")
+  reason = command_line.unmarked(reason):gsub("\1", "")
   if words then error(core.error{ kind = "UsageError", type = "usage", message = reason }, 0) end
   leave(io.stderr, ("%s: %s; see %s --help"):format(script, reason, script), 2)
 end

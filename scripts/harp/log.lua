@@ -10,6 +10,7 @@
 -- processes stay whole.
 
 local core = require "harp.core"
+local printable = require "harp.printable"
 
 local RANKS = { debug = 1, info = 2, warning = 3, error = 4, off = 5 }
 local COLOURS = { debug = "\27[2m", info = "\27[32m", warning = "\27[33m", error = "\27[31m" }
@@ -46,19 +47,16 @@ local function text_of(text, ...)
   return ("%s [%s]"):format(tostring(text), table.concat(values, ", "))
 end
 
--- What comes from outside must move no cursor, and begin no line.
-local function printable(text)
-  return (text:gsub("\n", "\n    "):gsub("[\0-\8\11-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
-end
-
 local function tag(name)
   local padded = ("%-7s"):format(name)
-  if not core.terminal(2) or (os.getenv "NO_COLOR" or "") ~= "" then return padded end
+  if not core.has_colours(2) then return padded end
   return COLOURS[name] .. padded .. "\27[0m"
 end
 
+-- What comes from outside moves no cursor, and begins no line.
 local function write(name, ...)
-  io.stderr:write(("%s %s %s\n"):format(os.date "%Y-%m-%d %H:%M:%S", tag(name), printable(text_of(...))))
+  local text = printable(text_of(...)):gsub("\n", "\n    ")
+  io.stderr:write(("%s %s %s\n"):format(os.date "%Y-%m-%d %H:%M:%S", tag(name), text))
 end
 
 for name in pairs(COLOURS) do

@@ -2,6 +2,7 @@
 -- error in one line that says what to do about it.
 
 local core = require "harp.core"
+local printable = require "harp.printable"
 
 local outcome = {}
 
@@ -60,11 +61,11 @@ local HINTS = {
 --- An error in one line: what happened, to what and, where that is known, what
 -- to do.
 function outcome.line(failure)
-  if not core.is_error(failure) then return (tostring(failure):gsub("\n.*", "")) end
+  if not core.is_error(failure) then return printable((tostring(failure):gsub("\n.*", ""))) end
   local text = ("%s: %s"):format(failure.type or failure.kind, failure.message or "no message")
   if failure.job then text = ("%s [job %s]"):format(text, failure.job) end
   local hint = failure.kind ~= "RemoteException" and HINTS[failure.type]
-  return text:gsub("%s*\n%s*", " "):gsub("%c", "?") .. (hint and ("; %s"):format(hint) or "")
+  return printable(text:gsub("%s*[\n\t]%s*", " ")) .. (hint and ("; %s"):format(hint) or "")
 end
 
 -- The line of the script that an error of ours comes from: the innermost one

@@ -16,19 +16,12 @@ local core = require "harp.core"
 
 local settings = {}
 
-local function config_home()
-  local home = os.getenv "XDG_CONFIG_HOME" or ""
-  if home ~= "" then return home end
-  home = os.getenv "HOME" or ""
-  return home ~= "" and home .. "/.config" or nil
-end
-
 --- The files, the user's own before that of the machine ($HARP_SYSTEM_CONFIG
 -- is another one in its place).
 function settings.paths()
-  local home = config_home()
+  local own = core.config_path "config.lua"
   local system = os.getenv "HARP_SYSTEM_CONFIG" or "/etc/harp/config.lua"
-  return home and { home .. "/harp/config.lua", system } or { system }
+  return own and { own, system } or { system }
 end
 
 -- ---- reading ----

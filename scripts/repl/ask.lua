@@ -3,6 +3,7 @@
 -- are kept for a while.
 
 local core = require "harp.core"
+local printable = require "harp.printable"
 local tasks = require "harp.tasks"
 
 local ask = {}
@@ -44,9 +45,26 @@ end
 function ask.hosts(caller)
   return ask.once("hosts " .. tostring(caller), function()
     local names = {}
-    for host in getmetatable(caller).methods.hosts(caller) do names[#names + 1] = host.name end
+    for host in getmetatable(caller).methods.hosts(caller) do
+      if type(host.name) == "string" then names[#names + 1] = host.name end
+    end
     return names
   end) or {}
+end
+
+-- The answer of a daemon, of which nothing is to reach a terminal as it is;
+-- raises when it is not as it should be.
+local function checked(list)
+  local procedures = {}
+  for i, procedure in ipairs(list) do
+    local params, doc = {}, procedure.doc
+    for at, name in ipairs(procedure.params) do params[at] = printable(name) end
+    procedures[i] = {
+      name = printable(procedure.name), params = params, vararg = procedure.vararg == true,
+      stream = procedure.stream == true, doc = type(doc) == "string" and printable(doc) or nil,
+    }
+  end
+  return procedures
 end
 
 --- What the daemon of a host tells of its procedures (protocol §4), nil when it
@@ -54,13 +72,15 @@ end
 function ask.procedures(host, patience)
   return ask.once("procedures " .. tostring(host), function()
     local bare = getmetatable(host).bare(host){ timeout = LONGEST, max_exec_time = LONGEST, retry_for = 0 }
-    return bare["harp.procedures"]():get{ retry_for = 0 }
+    return checked(bare["harp.procedures"]():get{ retry_for = 0 })
   end, patience)
 end
 
 --- The same of a daemon that is called directly.
 function ask.server_procedures(server, patience)
-  return ask.once("procedures " .. tostring(server), function() return server["harp.procedures"]() end, patience)
+  return ask.once("procedures " .. tostring(server), function()
+    return checked(server["harp.procedures"]())
+  end, patience)
 end
 
 --- "name(a, b, …)" of one of them.

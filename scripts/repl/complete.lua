@@ -2,17 +2,16 @@
 -- looked up, hosts and procedures asked for (harp.repl.ask).
 
 local ask = require "harp.repl.ask"
-local core = require "harp.core"
+local printable = require "harp.printable"
+local show = require "harp.repl.show"
 local tokens = require "harp.repl.tokens"
+local width = require "harp.cli.width"
 
 local complete = {}
 
 local COMMANDS = { ":help", ":json", ":load", ":quit", ":time" }
 
-local function class_of(v)
-  local metatable = debug.getmetatable(v)
-  return type(metatable) == "table" and rawget(metatable, "__name") or nil
-end
+local class_of = show.class_of
 
 -- ---- values that a line names ----
 
@@ -75,7 +74,7 @@ end
 
 local function add_procedures(list, procedures)
   for _, procedure in ipairs(procedures or {}) do
-    local doc = type(procedure.doc) == "string" and "  " .. procedure.doc:match "[^\n]*" or ""
+    local doc = procedure.doc and "  " .. procedure.doc:match "[^\n]*" or ""
     add(list, procedure.name, ask.signature(procedure) .. doc)
   end
 end
@@ -220,28 +219,23 @@ local MOST = 200
 local function shown(candidate) return candidate.shown or candidate.name end
 
 local function in_columns(texts, longest, columns)
-  local width = longest + 2
-  local count = math.max(columns // width, 1)
+  local cell = longest + 2
+  local count = math.max(columns // cell, 1)
   local rows, lines = (#texts + count - 1) // count, {}
   for row = 1, rows do
     local line = {}
-    for i = row, #texts, rows do line[#line + 1] = texts[i] .. (" "):rep(width - (utf8.len(texts[i]) or #texts[i])) end
+    for i = row, #texts, rows do line[#line + 1] = texts[i] .. (" "):rep(cell - width.of(texts[i])) end
     lines[row] = table.concat(line):match "^(.-)%s*$"
   end
   return table.concat(lines, "\n")
 end
 
-local function fit(text, columns)
-  if (utf8.len(text) or 0) <= columns then return text end
-  return text:sub(1, utf8.offset(text, columns) - 1) .. "…"
-end
-
 --- The candidates as text, not wider than the terminal.
 function complete.list(candidates)
-  local columns, texts, longest = core.terminal_width() or 80, {}, 0
+  local columns, texts, longest = show.columns(), {}, 0
   for i = 1, math.min(#candidates, MOST) do
-    texts[i] = fit(shown(candidates[i]), columns - 1)
-    longest = math.max(longest, utf8.len(texts[i]) or #texts[i])
+    texts[i] = width.cut(printable(shown(candidates[i])), columns - 1)
+    longest = math.max(longest, width.of(texts[i]))
   end
   local text = in_columns(texts, longest, columns)
   if #candidates > MOST then text = ("%s\n… and %d more"):format(text, #candidates - MOST) end

@@ -78,7 +78,7 @@ local function procedures_text(what, procedures)
   if not procedures then return ("%s\n  %s"):format(what, NO_ANSWER) end
   local lines = { what }
   for _, procedure in ipairs(procedures) do
-    local doc = type(procedure.doc) == "string" and "  " .. show.paint("faint", procedure.doc:match "[^\n]*") or ""
+    local doc = procedure.doc and "  " .. show.paint("faint", procedure.doc:match "[^\n]*") or ""
     lines[#lines + 1] = "  " .. ask.signature(procedure) .. doc
   end
   return table.concat(lines, "\n")
@@ -89,7 +89,7 @@ local function procedure_text(name, procedures, of)
   for _, procedure in ipairs(procedures) do
     if procedure.name == name then
       local kind = procedure.stream and "a stream of " or "a procedure of "
-      local doc = type(procedure.doc) == "string" and "\n  " .. procedure.doc:gsub("\n", "\n  ") or ""
+      local doc = procedure.doc and "\n  " .. procedure.doc:gsub("\n", "\n  ") or ""
       return show.paint("strong", ask.signature(procedure)) .. "  " .. kind .. of .. doc
     end
   end
@@ -136,8 +136,7 @@ function help.text(v)
   index = index or make_index()
   if index[v] then return entry_text(index[v]) end
   if v == require "harp" then return list_of "harp." end
-  local metatable = debug.getmetatable(v)
-  local describe = CLASSES[type(metatable) == "table" and rawget(metatable, "__name")]
+  local describe = CLASSES[show.class_of(v)]
   if describe then return describe(v) end
   if core.is_error(v) then return ("%s: %s"):format(v.kind, require("harp.outcome").line(v)) end
   if type(v) == "function" then return function_text(v) end

@@ -4,25 +4,7 @@ local core = require "harp.core"
 
 local history = {}
 
-local function path()
-  local home = os.getenv "XDG_STATE_HOME"
-  if not home or home:sub(1, 1) ~= "/" then
-    home = os.getenv "HOME"
-    if not home or home:sub(1, 1) ~= "/" then return nil end
-    home = home .. "/.local/state"
-  end
-  return home .. "/harp/history"
-end
-
-local WORDS = { "pass", "pwd", "secret", "token", "key", "cred", "auth", "cookie", "private" }
-
-local function looks_secret(name)
-  name = name:lower()
-  for _, word in ipairs(WORDS) do
-    if name:find(word, 1, true) then return true end
-  end
-  return false
-end
+local function path() return core.state_path "history" end
 
 -- What makes a name one of a value: `password =`, `["password"] =`, as JSON has
 -- it, and a string right behind it.
@@ -35,7 +17,7 @@ local VALUES = {
 function history.has_secret(text)
   for _, pattern in ipairs(VALUES) do
     for name in text:gmatch(pattern) do
-      if looks_secret(name) then return true end
+      if core.names_secret(name) then return true end
     end
   end
   return text:find "BEGIN [%u ]*PRIVATE KEY" ~= nil or text:find "://[^/%s:]+:[^/%s@]+@" ~= nil

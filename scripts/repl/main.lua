@@ -50,7 +50,7 @@ end
 
 local function read_line(session, prompt)
   if session.editor then return edit_line(session, prompt) end
-  if core.is_terminal() then io.write(prompt) io.flush() end
+  if core.terminal(0) then io.write(prompt) io.flush() end
   return io.read "l"
 end
 
@@ -125,7 +125,7 @@ local function with_editor(session)
 end
 
 local function prepare()
-  show.use_colour(show.wants_colour())
+  show.use_colour(core.has_colours(1))
   local help = require "harp.repl.help"
   if rawget(_G, "help") == nil then rawset(_G, "help", help.help) end
 end
@@ -137,7 +137,7 @@ function main.start()
   prepare()
   rawset(_G, "harp", harp)
   if ok then rawset(_G, "rpc", caller) end
-  if core.is_terminal() then
+  if core.terminal(0) then
     print(("harp %s, %s; %s"):format(core.version, _VERSION, ok and "rpc is the " .. tostring(caller)
       or "there is no rpc: " .. tostring(caller)))
     print ":help tells more, Tab completes, Ctrl-D quits"

@@ -55,8 +55,9 @@ return {
 
   -- peers
   ["harp.caller"] = { "harp.caller([address])",
-    "A dispatcher: \"host\", \"host:port\", \"[v6]:port\", \"unix:/path\", or a table with host, port, tls, user,\n"
-    .. "password… Without one $HARP_CALLER, else the --local stack, else localhost:3502. rpc.NAME is a host." },
+    "A dispatcher: \"host\", \"host:port\", \"[v6]:port\", \"unix:/path\", a name of the configuration, or a table\n"
+    .. "with host, port, tls, user, password… Without one $HARP_CALLER, else the --local stack, else that of the\n"
+    .. "configuration, else a harp local that runs, else localhost:3502. rpc.NAME is a host." },
   ["harp.server"] = { "harp.server{ host =, user =, password = }",
     "A daemon, called directly: server.PROCEDURE(…) gives the value, or an iterator whose last item is a\n"
     .. "harp.Result." },

@@ -20,15 +20,10 @@ end
 
 -- ---- what went wrong ----
 
-local function class_of(v)
-  local metatable = debug.getmetatable(v)
-  return type(metatable) == "table" and rawget(metatable, "__name")
-end
-
 -- The job that a value of a frame stands for: one that is waited for, or whose
 -- packets a loop takes.
 local function job_of(name, v, is_ours)
-  local class = class_of(v)
+  local class = show.class_of(v)
   if class == "harp.stream" and (is_ours or name == "(for state)") then return not v.ended and v.job end
   if class == "harp.job" and is_ours then return v end
 end

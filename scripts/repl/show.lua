@@ -2,6 +2,7 @@
 -- Nothing of the value is run but a __tostring.
 
 local core = require "harp.core"
+local printable = require "harp.printable"
 local tokens = require "harp.repl.tokens"
 
 local show = {}
@@ -22,11 +23,6 @@ local coloured = false
 
 --- Is what is printed from now on coloured?
 function show.use_colour(is) coloured = is end
-
---- Would a terminal have it? (https://no-color.org)
-function show.wants_colour()
-  return core.terminal_width() ~= nil and (os.getenv "NO_COLOR" or "") == "" and os.getenv "TERM" ~= "dumb"
-end
 
 --- A text in the colour of what it is: a name of the list above.
 function show.paint(what, text)
@@ -55,7 +51,7 @@ end
 --- A string as Lua has it.
 function show.quote(text)
   local pattern = utf8.len(text) and '[%c"\\]' or '[%c"\\\128-\255]'
-  return '"' .. text:gsub(pattern, escape) .. '"'
+  return '"' .. printable((text:gsub(pattern, escape))) .. '"'
 end
 
 local function string_piece(text, longest)
@@ -69,9 +65,15 @@ end
 
 -- ---- objects ----
 
+--- The __name of a value's metatable, false without one.
+function show.class_of(v)
+  local metatable = debug.getmetatable(v)
+  return type(metatable) == "table" and rawget(metatable, "__name") or false
+end
+
 local function printed(v)
   local ok, text = pcall(tostring, v)
-  return ok and text or "value whose __tostring fails"
+  return ok and printable(text) or "value whose __tostring fails"
 end
 
 -- By the __name of their metatables: what they are.
@@ -93,9 +95,7 @@ OBJECTS["harp.named"] = false   -- a table like others
 local function object_piece(v)
   if v == core.null then return piece("constant", "harp.null") end
   if core.is_error(v) then return piece("failure", printed(v)) end
-  local metatable = debug.getmetatable(v)
-  local name = type(metatable) == "table" and rawget(metatable, "__name")
-  local describe = OBJECTS[name]
+  local metatable, describe = debug.getmetatable(v), OBJECTS[show.class_of(v)]
   if describe then return piece("object", describe(v)) end
   if type(v) ~= "table" then return piece("object", printed(v)) end
   if describe ~= false and type(metatable) == "table" and rawget(metatable, "__tostring") then
@@ -217,9 +217,15 @@ function render(v, state, depth)
   return object_piece(v) or table_piece(v, state, depth)
 end
 
+--- The columns that there are.
+function show.columns()
+  local columns = core.terminal(1)
+  return columns and columns > 0 and columns or 80
+end
+
 --- A value as text, of perhaps several lines.
 function show.text(v)
-  local state = { left = MOST_IN_ALL, open = {}, columns = core.terminal_width() or 80 }
+  local state = { left = MOST_IN_ALL, open = {}, columns = show.columns() }
   return render(v, state, 0)[1]
 end
 
