@@ -259,6 +259,18 @@ describe("a command", function()
       assert.equal(3, status)
     end)
 
+    it("names hosts whatever their names are", function()
+      local name = ("long"):rep(30) .. "%1"
+      local other = harness.dispatcher{ daemon = daemon, settings = ("hosts[%q] = hosts.web01"):format(name) }
+      local output, status = at_terminal(("call --caller %s web01,%s echo '\"a\\n\\nb\"'"):format(other.address, name),
+        nil, nil, "cols 200 rows 24")
+      for _, line in ipairs{ "a", "", "b" } do
+        assert.truthy(output:find(name .. ": " .. line .. "\n", 1, true), output)
+        assert.truthy(output:find("web01: " .. (" "):rep(#name - 5) .. line .. "\n", 1, true), output)
+      end
+      assert.equal(0, status)
+    end)
+
     it("has colours, and none with NO_COLOR", function()
       local output = at_terminal("call web01,web02 echo x", nil, "-u NO_COLOR TERM=xterm")
       assert.truthy(output:find("\27[36mweb01: \27[0mx", 1, true), output)
