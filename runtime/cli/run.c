@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -29,6 +30,17 @@ static int complain(const char *what, const char *about)
 {
     fprintf(stderr, "harp: %s%s; see harp run --help\n", what, about);
     return EXIT_USAGE;
+}
+
+/* Is this word a command, where a script is meant to stand? */
+static bool is_command(const char *word)
+{
+    const char *name;
+
+    for (int i = 0; (name = cli_name(i)); i++)
+        if (strcmp(name, word) == 0)
+            return access(word, F_OK) != 0;
+    return false;
 }
 
 /* 0, or the exit status + 1 when there is nothing to run. */
@@ -67,6 +79,9 @@ static int read_options(struct options *options, int argc, char **argv)
     }
     if (!options->code && optind == argc)
         return complain("no script to run", "") + 1;
+    if (!options->code && is_command(argv[optind]))
+        return complain("a command comes first, and its options behind it: ",
+                        argv[optind]) + 1;
     if (!options->local && (options->stack.hosts || options->stack.verbose
                             || options->stack.procedures_count))
         return complain("--hosts, --procedures and --verbose need --local",
