@@ -250,7 +250,7 @@ local function asks_for_help(words)
 end
 
 local function parse(parser, items, words)
-  local ok, given = parser:pparse(negative.marked(words))
+  local ok, given = negative.parse(parser, words)
   if not ok then return nil, given end
   return finish(items, given)
 end

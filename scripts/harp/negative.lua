@@ -5,7 +5,7 @@ local MARK = "\1"
 
 local negative = {}
 
-function negative.marked(words)
+local function marked(words)
   local list = {}
   for i, word in ipairs(words) do list[i] = word:find "^%-%.?%d" and MARK .. word or word end
   return list
@@ -17,6 +17,14 @@ function negative.unmarked(v)
   if type(v) ~= "table" then return v end
   for key, item in pairs(v) do v[key] = negative.unmarked(item) end
   return v
+end
+
+--- What argparse makes of words, which are marked still: true and the values, or
+-- false and what is wrong, in one line.
+function negative.parse(parser, words)
+  local well, given = parser:pparse(marked(words))
+  if not well then given = given:gsub("\nDid you mean (.-)%?$", " (did you mean %1?)") end
+  return well, given
 end
 
 return negative
