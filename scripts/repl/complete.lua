@@ -4,6 +4,7 @@
 local ask = require "harp.repl.ask"
 local core = require "harp.core"
 local tokens = require "harp.repl.tokens"
+local width = require "harp.cli.width"
 
 local complete = {}
 
@@ -220,28 +221,23 @@ local MOST = 200
 local function shown(candidate) return candidate.shown or candidate.name end
 
 local function in_columns(texts, longest, columns)
-  local width = longest + 2
-  local count = math.max(columns // width, 1)
+  local room = longest + 2
+  local count = math.max(columns // room, 1)
   local rows, lines = (#texts + count - 1) // count, {}
   for row = 1, rows do
     local line = {}
-    for i = row, #texts, rows do line[#line + 1] = texts[i] .. (" "):rep(width - (utf8.len(texts[i]) or #texts[i])) end
+    for i = row, #texts, rows do line[#line + 1] = texts[i] .. (" "):rep(room - width.of(texts[i])) end
     lines[row] = table.concat(line):match "^(.-)%s*$"
   end
   return table.concat(lines, "\n")
-end
-
-local function fit(text, columns)
-  if (utf8.len(text) or 0) <= columns then return text end
-  return text:sub(1, utf8.offset(text, columns) - 1) .. "…"
 end
 
 --- The candidates as text, not wider than the terminal.
 function complete.list(candidates)
   local columns, texts, longest = core.terminal_width() or 80, {}, 0
   for i = 1, math.min(#candidates, MOST) do
-    texts[i] = fit(shown(candidates[i]), columns - 1)
-    longest = math.max(longest, utf8.len(texts[i]) or #texts[i])
+    texts[i] = width.cut(shown(candidates[i]), columns - 1)
+    longest = math.max(longest, width.of(texts[i]))
   end
   local text = in_columns(texts, longest, columns)
   if #candidates > MOST then text = ("%s\n… and %d more"):format(text, #candidates - MOST) end
