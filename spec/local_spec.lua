@@ -62,7 +62,7 @@ describe("harp local", function()
   local function kill(pid, signal) harness.shell(("kill -%s %s"):format(signal, pid)) end
 
   it("is found by commands, scripts and servers without being told", function()
-    has("harp call localhost uptime", well "local --background --hosts web01,web02")
+    has("harp procedures localhost", well "local --background --hosts web01,web02")
     local list = {}
     for name in well "hosts":gmatch '"name":"([^"]*)"' do list[#list + 1] = name end
     table.sort(list)
@@ -76,13 +76,13 @@ describe("harp local", function()
     has("localhost, web01, web02", status)
     has("2: 2 ended", status)
     has("submitted job=", harness.read(state .. "/harp/local/dispatcher.log"))
-    has(('"value":"unix:%s/harp/local/dispatcher.socket","from":"harp local"'):format(state), well "config")
   end)
 
   it("stands behind all that names another dispatcher or daemon", function()
     well "local --background"
     local function caller(code, more) return well(("-e 'print(require [[harp]].%s)'"):format(code), more) end
     has("unix:" .. state, caller "caller()")
+    has(('"value":"unix:%s/harp/local/dispatcher.socket","from":"harp local, which runs"'):format(state), well "config")
     has("localhost:3502", caller "caller [[localhost]]")
     has("other:1", caller("caller()", "HARP_CALLER=other:1"))
     has("localhost:3502", caller "caller{ tls = true }")
@@ -131,7 +131,7 @@ describe("harp local", function()
     for _, signal in ipairs{ "INT", "TERM", "stop" } do
       local pid, said, wait = start()
       has("until Ctrl-C", said)
-      has("harp call localhost uptime", said)
+      has("harp procedures localhost", said)
       if signal == "stop" then well "local --stop" else kill(pid, signal) end
       assert.same({ 0, "harp local: ended; its jobs are kept\n" }, { wait() })
       assert.equal("", servers())

@@ -126,7 +126,7 @@ static int publish(int lock, const struct stack_options *options,
 static void tell(const struct stack_options *options, bool background)
 {
     printf("harp local: a dispatcher and a daemon of your own run%s.\n"
-           "Try:  harp hosts    harp call localhost uptime    harp\n"
+           "Try:  harp hosts    harp procedures localhost    harp\n"
            "Jobs and logs are in %s.\n",
            background ? "; harp local --stop ends them"
                       : ", until Ctrl-C",
