@@ -2,6 +2,7 @@
 -- own, so that none meets that of who runs the specs.
 
 local harness = require "spec.support.harness"
+local screen = require "spec.support.screen"
 
 describe("harp local", function()
   local home, state
@@ -32,7 +33,10 @@ describe("harp local", function()
   end
 
   after_each(function() harp_ "local --stop" end)
-  teardown(harness.clean_up)
+  teardown(function()
+    screen.close_all()
+    harness.clean_up()
+  end)
 
   local function process()
     return (well "local --status":match "process (%d+)")
@@ -137,6 +141,14 @@ describe("harp local", function()
       assert.equal("", servers())
       assert.equal("", harness.read(state .. "/harp/local/running"))
     end
+  end)
+
+  it("says its end on a line of its own", function()
+    local it_is = screen.open(("sh -c 'trap : INT; %s local; sleep 10'"):format(harness.program), { directory = home })
+    it_is:expect "Jobs and logs are in"
+    it_is:press "C-c"
+    it_is:expect "^C\nharp local: ended; its jobs are kept"
+    it_is:close()
   end)
 
   it("ends with its terminal", function()

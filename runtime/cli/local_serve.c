@@ -165,6 +165,8 @@ static int wait_for_end(const sigset_t *set, const char *directory)
     while (!ended) {
         int number = sigwaitinfo(set, NULL);
 
+        if (number == SIGINT && isatty(STDOUT_FILENO))
+            putchar('\n');         /* it has shown "^C", and no more */
         if (number == SIGINT || number == SIGTERM
             || (number == SIGHUP && terminal && !has_terminal()))
             return 0;
