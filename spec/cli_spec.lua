@@ -132,6 +132,9 @@ describe("harp", function()
       assert.same({ "", 2 }, { output, code })
       assert.truthy(errors ~= "")
     end
+    _, errors, code = harp_ "--debug jobs"
+    assert.same({ "harp: a command comes first, and its options behind it: jobs; see harp run --help\n", 2 },
+      { errors, code })
     _, errors, code = harp_ "dispatcher --config /no/such.lua"
     assert.equal(1, code)
     assert.truthy(errors:find "/no/such.lua")

@@ -99,6 +99,7 @@ describe("a command", function()
         ["web01 all --pin x"] = "--pin is of no use without --direct",
         ["web01 all --direct"] = "--caller is of no use with --direct",
         ["web01 all --nonsense"] = "unknown option",
+        ["web01 all --detahc"] = "unknown option '--detahc' (did you mean '--detach'?); see",
       } do
         local output, errors, status = run("call " .. arguments, "1")
         assert.same({ "", 2 }, { output, status }, arguments)
@@ -259,6 +260,18 @@ describe("a command", function()
       assert.equal(3, status)
     end)
 
+    it("names hosts whatever their names are", function()
+      local name = ("long"):rep(30) .. "%1"
+      local other = harness.dispatcher{ daemon = daemon, settings = ("hosts[%q] = hosts.web01"):format(name) }
+      local output, status = at_terminal(("call --caller %s web01,%s echo '\"a\\n\\nb\"'"):format(other.address, name),
+        nil, nil, "cols 200 rows 24")
+      for _, line in ipairs{ "a", "", "b" } do
+        assert.truthy(output:find(name .. ": " .. line .. "\n", 1, true), output)
+        assert.truthy(output:find("web01: " .. (" "):rep(#name - 5) .. line .. "\n", 1, true), output)
+      end
+      assert.equal(0, status)
+    end)
+
     it("has colours, and none with NO_COLOR", function()
       local output = at_terminal("call web01,web02 echo x", nil, "-u NO_COLOR TERM=xterm")
       assert.truthy(output:find("\27[36mweb01: \27[0mx", 1, true), output)
@@ -345,10 +358,10 @@ describe("a command", function()
       local silent = harness.proxy(dispatcher)
       silent:stall()
       local output, status = at_terminal("hosts --caller 127.0.0.1:" .. silent.port, { 0.4 })
-      assert.same({ "^C", 130 }, { output, status })
+      assert.same({ "^C\n", 130 }, { output, status })
       silent:stall()
       output, status = at_terminal("job follow 1234 --caller 127.0.0.1:" .. silent.port, { 0.4 })
-      assert.same({ "^C", 130 }, { output, status })
+      assert.same({ "^C\n", 130 }, { output, status })
     end)
 
     it("says of a call whose id has not come that nobody knows", function()
@@ -519,7 +532,8 @@ describe("a command", function()
       for _, command in ipairs{ "jobs", "queues", "hosts" } do
         local output, errors, status = ask(command)
         assert.same({ "", 2 }, { output, status })
-        assert.truthy(errors:find("^harp " .. command .. ": [^\n]*stock dispatchers cannot; use one[^\n]*\n$"), errors)
+        assert.truthy(errors:find("^harp " .. command .. ": [^\n]*, as stock ones do not; use one of harp's own "),
+          errors)
       end
       local _, errors, status = ask "job status 3f22e0"
       assert.truthy(errors:find "this dispatcher cannot list its jobs, so the ids must be whole")

@@ -2,6 +2,7 @@
 -- own, so that none meets that of who runs the specs.
 
 local harness = require "spec.support.harness"
+local screen = require "spec.support.screen"
 
 describe("harp local", function()
   local home, state
@@ -32,7 +33,10 @@ describe("harp local", function()
   end
 
   after_each(function() harp_ "local --stop" end)
-  teardown(harness.clean_up)
+  teardown(function()
+    screen.close_all()
+    harness.clean_up()
+  end)
 
   local function process()
     return (well "local --status":match "process (%d+)")
@@ -62,7 +66,7 @@ describe("harp local", function()
   local function kill(pid, signal) harness.shell(("kill -%s %s"):format(signal, pid)) end
 
   it("is found by commands, scripts and servers without being told", function()
-    has("harp call localhost uptime", well "local --background --hosts web01,web02")
+    has("harp procedures localhost", well "local --background --hosts web01,web02")
     local list = {}
     for name in well "hosts":gmatch '"name":"([^"]*)"' do list[#list + 1] = name end
     table.sort(list)
@@ -76,13 +80,13 @@ describe("harp local", function()
     has("localhost, web01, web02", status)
     has("2: 2 ended", status)
     has("submitted job=", harness.read(state .. "/harp/local/dispatcher.log"))
-    has(('"value":"unix:%s/harp/local/dispatcher.socket","from":"harp local"'):format(state), well "config")
   end)
 
   it("stands behind all that names another dispatcher or daemon", function()
     well "local --background"
     local function caller(code, more) return well(("-e 'print(require [[harp]].%s)'"):format(code), more) end
     has("unix:" .. state, caller "caller()")
+    has(('"value":"unix:%s/harp/local/dispatcher.socket","from":"harp local, which runs"'):format(state), well "config")
     has("localhost:3502", caller "caller [[localhost]]")
     has("other:1", caller("caller()", "HARP_CALLER=other:1"))
     has("localhost:3502", caller "caller{ tls = true }")
@@ -134,12 +138,20 @@ describe("harp local", function()
     for _, signal in ipairs{ "INT", "TERM", "stop" } do
       local pid, said, wait = start()
       has("until Ctrl-C", said)
-      has("harp call localhost uptime", said)
+      has("harp procedures localhost", said)
       if signal == "stop" then well "local --stop" else kill(pid, signal) end
       assert.same({ 0, "harp local: ended; its jobs are kept\n" }, { wait() })
       assert.equal("", servers())
       assert.equal("", harness.read(state .. "/harp/local/running"))
     end
+  end)
+
+  it("says its end on a line of its own", function()
+    local it_is = screen.open(("sh -c 'trap : INT; %s local; sleep 10'"):format(harness.program), { directory = home })
+    it_is:expect "Jobs and logs are in"
+    it_is:press "C-c"
+    it_is:expect "^C\nharp local: ended; its jobs are kept"
+    it_is:close()
   end)
 
   it("ends with its terminal", function()

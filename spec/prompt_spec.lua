@@ -570,6 +570,32 @@ describe("the prompt", function()
     it_is:close()
   end)
 
+  -- What code prints to a window of 60 columns, and on standard error.
+  local function narrow(code)
+    return harness.shell(("COLUMNS=60 %s -e %s 2>&1"):format(program, harness.quote("require 'harp' " .. code)))
+  end
+
+  it("wraps help where the window ends", function()
+    local text = narrow "print(require 'harp.repl.help'.text 'harp.exec')"
+    assert.truthy(text:find "Leaving the loop ends the\n? *command")
+    for line in text:gmatch "[^\n]+" do assert.truthy(utf8.len(line) <= 60, line) end
+  end)
+
+  it("lists what it completes to by columns, of which some characters take two", function()
+    assert.equal(("日"):rep(39) .. "…\n",
+      narrow "print(require 'harp.repl.complete'.list{ { name = 'x', shown = ('日'):rep(60) } })")
+  end)
+
+  it("shows the traceback of a procedure to be read", function()
+    local function shown(data)
+      return narrow(("print(require 'harp.repl.show'.failure(require 'harp.core'.error{ type = 'LuaError', "
+        .. "message = 'no', data = %s }))"):format(data))
+    end
+    assert.equal("LuaError: no\nstack traceback:\n\tx.lua:1: \\x1b\n",
+      shown [[{ traceback = "stack traceback:\n\tx.lua:1: \27" }]])
+    assert.equal('LuaError: no\ndata: { n = 1, traceback = "x" }\n', shown "{ n = 1, traceback = 'x' }")
+  end)
+
   it("has help on every public function", function()
     local output, errors = harness.harp("-e " .. harness.quote [[
       local harp = require "harp"

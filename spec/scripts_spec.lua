@@ -277,6 +277,7 @@ describe("harp.args", function()
       ["--file: /no/such: No such file or directory"] = { "a", "--file", "/no/such" },
       ["--file: /: Is a directory"] = { "a", "--file", "/" },
       ["unknown option '--lim'"] = { "a", "--lim" },
+      ["unknown option '--limt' (did you mean '--limit'?)"] = { "a", "--limt" },
     } do
       assert.equal(message, usage_error(DECLARATION, words))
     end

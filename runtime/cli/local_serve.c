@@ -126,7 +126,7 @@ static int publish(int lock, const struct stack_options *options,
 static void tell(const struct stack_options *options, bool background)
 {
     printf("harp local: a dispatcher and a daemon of your own run%s.\n"
-           "Try:  harp hosts    harp call localhost uptime    harp\n"
+           "Try:  harp hosts    harp procedures localhost    harp\n"
            "Jobs and logs are in %s.\n",
            background ? "; harp local --stop ends them"
                       : ", until Ctrl-C",
@@ -165,6 +165,8 @@ static int wait_for_end(const sigset_t *set, const char *directory)
     while (!ended) {
         int number = sigwaitinfo(set, NULL);
 
+        if (number == SIGINT && isatty(STDOUT_FILENO))
+            putchar('\n');         /* it has shown "^C", and no more */
         if (number == SIGINT || number == SIGTERM
             || (number == SIGHUP && terminal && !has_terminal()))
             return 0;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/descriptors.h"
 #include "base/error.h"
@@ -30,6 +31,17 @@ static int complain(const char *what, const char *about)
 {
     fprintf(stderr, "harp: %s%s; see harp run --help\n", what, about);
     return EXIT_USAGE + 1;
+}
+
+/* Is this word a command, where a script is meant to stand? */
+static bool is_command(const char *word)
+{
+    const char *name;
+
+    for (int i = 0; (name = cli_name(i)); i++)
+        if (strcmp(name, word) == 0)
+            return access(word, F_OK) != 0;
+    return false;
 }
 
 /* 0, or the exit status + 1 when there is nothing to run. */
@@ -66,6 +78,9 @@ static int read_options(struct options *options, int argc, char **argv)
         status = take_option(options, option, argv);
     if (status == 0 && !options->code && optind == argc)
         status = complain("no script to run", "");
+    if (status == 0 && !options->code && is_command(argv[optind]))
+        status = complain("a command comes first, and its options behind it: ",
+                          argv[optind]);
     if (status == 0 && !options->local && stack_has_options(&options->stack))
         status = complain(STACK_NEEDS_LOCAL, "");
     return status;

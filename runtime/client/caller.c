@@ -73,7 +73,7 @@ static void fail_unsupported(struct caller_request *request)
     struct harp_error error;
 
     error_set(&error, USAGE_ERROR, "unsupported", "the dispatcher at %s does "
-              "not know the extension \"%s\", as stock ones do not; do without",
+              "not know the extension \"%s\", as stock ones do not",
               name, request->extension);
     free(name);
     fail(request, &error, false);

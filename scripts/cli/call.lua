@@ -156,7 +156,7 @@ local function directly(runs, options, arguments, reporter)
       tell(run, reporter, call(run.server:procedure(options.procedure), arguments))
     end, reporter, true)
   end, function()
-    following.end_line()
+    output.end_line()
     output.note(NAME, "cancelled")
     return outcome.CANCELLED
   end)

@@ -39,7 +39,7 @@ local function default_caller(all)
   if address then return address, "environment, HARP_CALLER" end
   if all.caller then return blotted(all.caller), all.from.caller end
   local stack = core.standing_stack()
-  if stack then return stack.caller, "harp local" end
+  if stack then return stack.caller, "harp local, which runs" end
   return "localhost:3502", "default"
 end
 
@@ -89,8 +89,8 @@ The first of these that says something is right: the command line or the
 script, the environment ($HARP_CALLER, $HARP_CALLER_USER, $HARP_CALLER_PASSWORD,
 $HARP_USER, $HARP_PASSWORD), the stack of --local, the user's file
 ($XDG_CONFIG_HOME/harp/config.lua, ~/.config/harp/config.lua), that of the
-machine (/etc/harp/config.lua); at last, a harp local that runs. Passwords are
-shown as ***.]],
+machine (/etc/harp/config.lua), a harp local that runs. Passwords are shown as
+***.]],
   examples = {
     { "harp config", "What is in force here, and from which file." },
     { "harp config --json | jq -r 'select(.setting == \"caller\").value'", "The dispatcher that is meant." },

@@ -69,20 +69,15 @@ local function cancel(command, list)
   return outcome.CANCELLED
 end
 
---- The terminal has shown "^C", and no more.
-function following.end_line()
-  if core.terminal(2) then io.stderr:write "\n" end
-end
-
 local function detach(command, runs, interrupts)
-  following.end_line()
+  output.end_line()
   local list, ids = left(command, runs)
   if not list[1] then return following.worst(runs) end
   local what, them = "the job goes on", "it"
   if list[2] then what, them = ("%d jobs go on"):format(#list), "them" end
   output.note(command, DETACHED:format(what, ids, GRACE, them))
   if not following.hears(interrupts, GRACE) then return outcome.INTERRUPTED end
-  following.end_line()
+  output.end_line()
   interrupts:close()            -- the next one ends us
   return cancel(command, list)
 end

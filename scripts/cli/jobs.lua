@@ -113,7 +113,7 @@ local function watch(rpc, options)
       draw(rpc, options)
       core.sleep(PAUSE)
     end
-  end, following.end_line)
+  end, output.end_line)
 end
 
 local function define(parser)

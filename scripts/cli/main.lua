@@ -57,7 +57,10 @@ local function conclude(name, failure)
     return complain(name, ("%s; see harp %s --help"):format(failure.message, name), outcome.USAGE)
   end
   if type(failure) ~= "string" then return complain(name, outcome.line(failure), outcome.code(failure)) end
-  if failure:find "^[^\n]*interrupted\n" then return outcome.INTERRUPTED end
+  if failure:find "^[^\n]*interrupted\n" then
+    require "harp.cli.output".end_line()
+    return outcome.INTERRUPTED
+  end
   return complain(name, failure, outcome.SCRIPT_ERROR)
 end
 
@@ -68,7 +71,7 @@ function main.run(name, argv)
   local run, options = print_help, name
   if not command_line.asks_for_help(argv) then
     local well
-    well, options = main.parser(name):pparse(command_line.marked(argv))
+    well, options = command_line.parse(main.parser(name), argv)
     if not well then return complain(name, ("%s; see harp %s --help"):format(options, name), outcome.USAGE) end
     run, options = main.command(name).run, command_line.unmarked(options)
   end

@@ -45,6 +45,11 @@ end
 
 function output.line(text) output.write(text .. "\n") end
 
+--- Ends the line of the terminal on which a Ctrl-C has shown "^C", and no more.
+function output.end_line()
+  if core.terminal(2) then io.stderr:write "\n" end
+end
+
 --- A line for people, on standard error.
 function output.note(command, text) io.stderr:write(("harp %s: %s\n"):format(command, text)) end
 

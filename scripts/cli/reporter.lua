@@ -38,8 +38,9 @@ Terminal.__index = Terminal
 -- A text of several lines, each with whose it is in front.
 function Terminal:show(run, text)
   if not self.width then return output.line(text) end
-  local prefix = output.colour(run.colour, ("%-" .. self.width + 1 .. "s "):format(run.label .. ":"))
-  output.line(prefix .. text:gsub("\n", "\n" .. prefix))
+  local label = run.label .. ":"
+  local prefix = output.colour(run.colour, label .. (" "):rep(self.width + 2 - #label))
+  output.line(prefix .. text:gsub("\n", { ["\n"] = "\n" .. prefix }))
 end
 
 function Terminal:room() return output.size() - (self.width and self.width + 2 or 0) end

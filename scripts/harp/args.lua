@@ -241,7 +241,7 @@ end
 -- ---- reading ----
 
 local function parse(parser, items, words)
-  local ok, given = parser:pparse(command_line.marked(words))
+  local ok, given = command_line.parse(parser, words)
   if not ok then return nil, given end
   return finish(items, given)
 end

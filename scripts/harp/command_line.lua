@@ -16,10 +16,10 @@ function command_line.asks_for_help(list)
   return false
 end
 
-function command_line.marked(list)
-  local marked = {}
-  for i, word in ipairs(list) do marked[i] = word:find "^%-%.?%d" and MARK .. word or word end
-  return marked
+local function marked(list)
+  local words = {}
+  for i, word in ipairs(list) do words[i] = word:find "^%-%.?%d" and MARK .. word or word end
+  return words
 end
 
 --- Such words as they were; also in tables of them.
@@ -28,6 +28,14 @@ function command_line.unmarked(v)
   if type(v) ~= "table" then return v end
   for key, item in pairs(v) do v[key] = command_line.unmarked(item) end
   return v
+end
+
+--- What argparse makes of words, which are marked still: true and the values, or
+-- false and what is wrong, in one line.
+function command_line.parse(parser, words)
+  local well, given = parser:pparse(marked(words))
+  if not well then given = given:gsub("\nDid you mean (.-)%?$", " (did you mean %1?)") end
+  return well, given
 end
 
 return command_line

@@ -47,7 +47,7 @@ function outcome.code(failure)
 end
 
 local HINTS = {
-  unsupported = "stock dispatchers cannot; use one of harp's own (--caller ADDRESS)",
+  unsupported = "use one of harp's own (--caller ADDRESS)",
   nxdomain = "is the name right?",
   enoent = "nothing listens there: is it the right path, and is the server running? `harp local` starts one",
   econnrefused = "nobody listens there: is it the right address, and is the server running? `harp local` starts one",

@@ -219,12 +219,12 @@ local MOST = 200
 local function shown(candidate) return candidate.shown or candidate.name end
 
 local function in_columns(texts, longest, columns)
-  local cell = longest + 2
-  local count = math.max(columns // cell, 1)
+  local room = longest + 2
+  local count = math.max(columns // room, 1)
   local rows, lines = (#texts + count - 1) // count, {}
   for row = 1, rows do
     local line = {}
-    for i = row, #texts, rows do line[#line + 1] = texts[i] .. (" "):rep(cell - width.of(texts[i])) end
+    for i = row, #texts, rows do line[#line + 1] = texts[i] .. (" "):rep(room - width.of(texts[i])) end
     lines[row] = table.concat(line):match "^(.-)%s*$"
   end
   return table.concat(lines, "\n")

@@ -26,8 +26,9 @@ runs, and leaves jobs alone. Ctrl-R searches what was typed before.
 help(x) tells of a function, a job, a host, a procedure; help "harp" of them all.]]
 
 local function entry_text(name)
-  local entry = reference[name]
-  return show.paint("strong", entry[1]) .. "\n  " .. entry[2]:gsub("\n", "\n  ")
+  local page, entry = require "harp.cli.page", reference[name]
+  local width = page.width()
+  return show.paint("strong", page.wrap(entry[1], width, 4, 0)) .. "\n  " .. page.wrap(entry[2], width, 2)
 end
 
 -- ---- which entry ----

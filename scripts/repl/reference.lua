@@ -1,5 +1,6 @@
 --- What help says of each public function of harp: how it is called, and what
--- it does. The names are those of the README; methods stand behind a colon.
+-- it does, in lines that help wraps. The names are those of the README; methods
+-- stand behind a colon.
 
 return {
   -- values
@@ -17,7 +18,7 @@ return {
     "The last item of a server's stream: `value` is what the procedure returned." },
   ["harp.is_result"] = { "harp.is_result(v)", "Is it a harp.Result?" },
   ["harp.is_error"] = { "harp.is_error(v[, kind])",
-    "Is it an error of harp, and of that kind? Kinds: CommunicationError, RemoteError, RemoteException,\n"
+    "Is it an error of harp, and of that kind? Kinds: CommunicationError, RemoteError, RemoteException, "
     .. "CancelledException, TimeoutError, CommandError, UsageError. Its fields: kind, type, message, data, job." },
 
   -- tasks
@@ -27,7 +28,7 @@ return {
   ["harp.run"] = { "harp.run(fn, …)",
     "In stock lua5.4: runs fn(…) with tasks, until all of them have ended; its results." },
   ["harp.map"] = { "harp.map(list, fn[, { concurrency = n }])",
-    "fn(item, index) for all items at once, or n of them; the results in order. The first error\n"
+    "fn(item, index) for all items at once, or n of them; the results in order. The first error "
     .. "ends the others and is raised." },
   ["harp.all"] = { "harp.all(tasks)",
     "Waits for all tasks; their results in order. The first error cancels the others and is raised." },
@@ -38,14 +39,14 @@ return {
 
   -- scripts
   ["harp.args"] = { "harp.args{ \"What it does.\", { \"host\", \"where\", args = \"+\" }, { \"--limit\", \"…\" }, … }",
-    "Reads the script's command line: a table of values by name. It has --help, checks and converts; what is wrong\n"
+    "Reads the script's command line: a table of values by name. It has --help, checks and converts; what is wrong "
     .. "is one line, and status 2. A declaration may have type, default, choices, flag, env, args." },
   ["harp.log"] = { "harp.log(\"text %s\", v), harp.log.debug|info|warning|error(…)",
     "A line on standard error, with time and level. harp.log.level, or $HARP_LOG, is the least that is shown." },
 
   -- commands
   ["harp.exec"] = { "harp.exec{ word, …, cwd =, env =, stdin =, timeout =, stderr =, parse = }",
-    "Runs a command of this machine, without a shell: an iterator over its lines as they come. stderr: \"result\",\n"
+    "Runs a command of this machine, without a shell: an iterator over its lines as they come. stderr: \"result\", "
     .. "\"merge\" or \"log\"; parse = \"json\" decodes each line. Leaving the loop ends the command." },
   ["exec:all"] = { "run:all()", "The lines that are left, as a list." },
   ["exec:result"] = { "run:result()",
@@ -55,18 +56,18 @@ return {
 
   -- peers
   ["harp.caller"] = { "harp.caller([address])",
-    "A dispatcher: \"host\", \"host:port\", \"[v6]:port\", \"unix:/path\", a name of the configuration, or a table\n"
-    .. "with host, port, tls, user, password… Without one $HARP_CALLER, else the --local stack, else that of the\n"
-    .. "configuration, else a harp local that runs, else localhost:3502. rpc.NAME is a host." },
+    "A dispatcher: \"host\", \"host:port\", \"[v6]:port\", \"unix:/path\", a name of the configuration, or a table "
+    .. "with host, port, tls, user, password… Without one $HARP_CALLER, else the --local stack, else what is "
+    .. "configured, else a harp local that runs, else localhost:3502. rpc.NAME is a host." },
   ["harp.server"] = { "harp.server{ host =, user =, password = }",
-    "A daemon, called directly: server.PROCEDURE(…) gives the value, or an iterator whose last item is a\n"
+    "A daemon, called directly: server.PROCEDURE(…) gives the value, or an iterator whose last item is a "
     .. "harp.Result." },
   ["harp.call_info"] = { "harp.call_info()", "Inside a procedure: { user =, address =, procedure = } of the call." },
   ["harp.repl"] = { "harp.repl(), repl()",
     "A prompt in the function that calls it, with its locals, to which it can assign. Ctrl-D or :quit goes on." },
   ["rpc:host"] = { "rpc.NAME, rpc(NAME[, options]), rpc:host(NAME[, options])",
-    "A host, as the dispatcher knows it. host.PROCEDURE(…) submits a call and returns its job; host{…} is the same\n"
-    .. "host with options: queue = { … }, concurrency = n, timeout = s, max_exec_time = s, info = any,\n"
+    "A host, as the dispatcher knows it. host.PROCEDURE(…) submits a call and returns its job; host{…} is the same "
+    .. "host with options: queue = { … }, concurrency = n, timeout = s, max_exec_time = s, info = any, "
     .. "dedup = { key = any, window = s }, retry_for = s." },
   ["rpc:job"] = { "rpc:job(id)", "A job that was submitted earlier." },
   ["rpc:jobs"] = { "for job in rpc:jobs{ host =, procedure =, … } do … end",
@@ -80,13 +81,13 @@ return {
   ["job:id"] = { "job:id()", "Its id, a UUID string, by which rpc:job(id) finds it again." },
   ["job:is_duplicate"] = { "job:is_duplicate()", "Was it submitted before, and is this what its dedup key found?" },
   ["job:follow"] = { "for msg in job:follow{ since = n } do … end",
-    "Its packets as they come, until it ends: from number n on, or the last { recent = n } and the new ones, or only\n"
-    .. "new ones. numbered = true gives number and packet, timestamps = true the time behind it. Leaving the\n"
+    "Its packets as they come, until it ends: from number n on, or the last { recent = n } and the new ones, or only "
+    .. "new ones. numbered = true gives number and packet, timestamps = true the time behind it. Leaving the "
     .. "loop, by Ctrl-C too, leaves the job be." },
   ["job:stream"] = { "for msg in job:stream{ since = n } do … end",
     "The packets recorded so far; options as of job:follow." },
   ["job:result"] = { "job:result{ wait = true }",
-    "Its outcome: the value, harp.CALL_CANCELLED, an error (returned, not raised); without wait perhaps\n"
+    "Its outcome: the value, harp.CALL_CANCELLED, an error (returned, not raised); without wait perhaps "
     .. "harp.CALL_NOT_FINISHED." },
   ["job:get"] = { "job:get()", "Waits for the value; errors are raised." },
   ["job:cancel"] = { "job:cancel()", "true if it was queued or running, and is not any more." },

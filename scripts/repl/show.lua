@@ -241,13 +241,22 @@ function show.values(values)
   return table.concat(texts, "\n")
 end
 
+-- A traceback alone, as errors of Lua have it, is for reading.
+local function data_text(data)
+  local traceback = type(data) == "table" and data.traceback
+  if type(traceback) ~= "string" or next(data, "traceback") or next(data) ~= "traceback" then
+    return show.paint("faint", "data: ") .. show.text(data)
+  end
+  return show.paint("faint", printable(traceback))
+end
+
 --- An error that a line has raised: those of harp in one line, with what to do
 -- about it.
 function show.failure(failure, traceback)
   if core.is_error(failure) then
     local text = show.paint("failure", require("harp.outcome").line(failure))
     if failure.data == nil or failure.data == core.null then return text end
-    return text .. "\n" .. show.paint("faint", "data: ") .. show.text(failure.data)
+    return text .. "\n" .. data_text(failure.data)
   end
   if type(failure) ~= "string" then return show.paint("failure", "error: ") .. show.text(failure) end
   return show.paint("failure", failure) .. (traceback and "\n" .. show.paint("faint", traceback) or "")
