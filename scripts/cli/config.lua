@@ -35,7 +35,7 @@ end
 
 -- The dispatcher that is meant when none is said.
 local function default_caller(all)
-  local address, stack = os.getenv "HARP_CALLER", core.local_stack()
+  local address, stack = settings.caller_of_environment(), core.local_stack()
   if address then return address, "environment, HARP_CALLER" end
   if stack then return stack.caller, "the local stack" end
   if all.caller then return blotted(all.caller), all.from.caller end
