@@ -134,6 +134,7 @@ describe("harp version", function()
   it("is an object with --json", function()
     local output = harp_ "version --json"
     assert.equal(1, #lines(output))
+    assert.truthy(output:find '^{"harp":"[^"]*","Lua":"[^"]*","libuv":"')
     local as_text = harness.harp("-", ("local v = require 'harp'.decode(%q) print('harp ' .. v.harp) "
       .. "print('Lua ' .. v.Lua) print('libuv ' .. v.libuv)"):format(output))
     assert.equal(as_text, table.concat(lines((harp_ "version")), "\n", 1, 3) .. "\n")

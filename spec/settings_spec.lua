@@ -67,6 +67,7 @@ describe("the configuration", function()
     user_file "caller = '127.0.0.1:1'"
     assert.truthy(sum "":find "econnrefused")
     assert.is_true(sum("", "HARP_CALLER=" .. dispatcher.address))
+    assert.truthy(sum("", "HARP_CALLER="):find "econnrefused: 127.0.0.1:1:")
     user_file(("caller = '127.0.0.1:1' callers = { good = %q }"):format(dispatcher.address))
     assert.is_true(sum("", "HARP_CALLER=good"))
     assert.is_true(sum(("%q"):format(dispatcher.address), "HARP_CALLER=127.0.0.1:1"))

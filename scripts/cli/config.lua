@@ -35,7 +35,7 @@ end
 
 -- The dispatcher that is meant when none is said.
 local function default_caller(all)
-  local address = os.getenv "HARP_CALLER"
+  local address = settings.caller_of_environment()
   if address then return address, "environment, HARP_CALLER" end
   if all.caller then return blotted(all.caller), all.from.caller end
   local stack = core.standing_stack()

@@ -13,9 +13,9 @@ return {
   run = function(options)
     local libraries = require "harp.cli.libraries"
     if options.json then
-      local all = { harp = core.version }
-      for _, library in ipairs(libraries) do all[library[1]] = library[2] or core.null end
-      return output.line(core.encode(all))
+      local all = { { "harp", core.version } }
+      for _, library in ipairs(libraries) do all[#all + 1] = { library[1], library[2] or core.null } end
+      return output.line(require "harp.cli.show".record(all))
     end
     output.line("harp " .. core.version)
     for _, library in ipairs(libraries) do output.line(library[1] .. " " .. (library[2] or "is not installed")) end

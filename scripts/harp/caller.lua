@@ -53,7 +53,7 @@ end
 -- The options with a host: as they say, or what is meant when they do not.
 local function with_host(options)
   if options.port or options.host then return settings.named_caller(options) end
-  local stack, address = core.local_stack(), os.getenv "HARP_CALLER"
+  local stack, address = core.local_stack(), settings.caller_of_environment()
   local defaults = address and { host = address } or not stack and settings.default_caller()
   if not defaults then return options end
   local all = {}

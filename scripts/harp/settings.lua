@@ -151,6 +151,12 @@ function settings.named_caller(options)
   return named
 end
 
+--- $HARP_CALLER; nil where it is empty, or not there.
+function settings.caller_of_environment()
+  local address = os.getenv "HARP_CALLER"
+  return address ~= "" and address or nil
+end
+
 --- The caller that is meant when none is said, as options; nil without one.
 function settings.default_caller()
   local entry = load_all().caller
