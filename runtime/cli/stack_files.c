@@ -16,6 +16,8 @@
 #include "cli/stack.h"
 #include "daemon/certificate.h"
 
+#define KEEP_JOBS (30 * 24 * 3600)      /* seconds after their end */
+
 static char *path_of(const struct stack_files *files, const char *name)
 {
     return memory_format("%s/%s", files->directory, name);
@@ -247,8 +249,9 @@ int stack_files_for_dispatcher(const struct stack_files *files,
 
     set(&lua, "listen", address);
     set_path(&lua, files, "database", "dispatcher.db");
-    buffer_add_string(&lua, "lifeline = true\n"
-                            "max_running_per_host = 1000\n");
+    buffer_printf(&lua, "lifeline = true\n"
+                        "max_running_per_host = 1000\n"
+                        "keep_for = %d\n", KEEP_JOBS);
     if (options->directory)
         buffer_add_string(&lua, "log_time = true\n");
     add_hosts(&lua, files, options->hosts, daemon);

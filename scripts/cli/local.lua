@@ -12,7 +12,7 @@ that are given no dispatcher by --caller or HARP_CALLER, and have no --local.
 Nobody else can use it: it listens on a unix socket and on loopback, with a
 password that is made anew at each start.
 
-Its jobs outlive it: they, its certificate and its logs are in
+Its jobs outlive it, for 30 days: they, its certificate and its logs are in
 $XDG_STATE_HOME/harp/local (~/.local/state/harp/local). There is one of it at a
 time. However it ends, both servers end with it; a job that runs then is lost,
 those that wait in a queue go on with the next start.
