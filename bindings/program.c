@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 /* The descriptors of a start: the program's ends, and ours. -1: not there. */
 struct start {
@@ -138,6 +140,23 @@ static void set_signals(posix_spawnattr_t *attributes)
 }
 
 /* 0 and the process, or a number of errno. */
+/* Is there such a file in a directory of PATH that can be looked into? */
+static bool is_in_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    bool found = false;
+
+    while (path && *path && !found) {
+        size_t length = strcspn(path, ":");
+        char *file = memory_format("%.*s/%s", (int)length, path, name);
+
+        found = access(file, F_OK) == 0;
+        free(file);
+        path += length + (path[length] == ':');
+    }
+    return found;
+}
+
 static int spawn(const struct program *program, const struct start *start,
                  pid_t *pid)
 {
@@ -190,8 +209,10 @@ static int run(const struct program *program, const struct start *start,
     const char *name = program->words[0];
     int number = spawn(program, start, &ends->pid);
 
-    if (number == ENOENT && !strchr(name, '/'))
-        return fail(error, number, "run", name, "not found in PATH");
+    /* One that cannot be looked into is "permission denied" for all others. */
+    if (!strchr(name, '/')
+        && (number == ENOENT || (number == EACCES && !is_in_path(name))))
+        return fail(error, ENOENT, "run", name, "not found in PATH");
     if (number == 0)
         number = watch(ends);
     return number == 0 ? 0 : fail(error, number, "run", name, NULL);

@@ -227,6 +227,17 @@ describe("harp.exec", function()
     assert.same({ "", "said\n" }, { output, errors })
   end)
 
+  it("looks beyond a directory of PATH that nobody may look into", function()
+    if harness.shell "id -u" == "0\n" then return pending "root may look everywhere" end
+    local script = [[
+      local ok, failure = pcall(require "harp".exec, { "no-such-command" })
+      print(ok, failure.message)]]
+    local closed = harness.directory() .. "/closed"
+    os.execute("mkdir -m 000 " .. closed)
+    assert.equal("false\tcannot run no-such-command: not found in PATH\n", (harness.shell(
+      ("PATH=%s:$PATH %s -e %s"):format(closed, harness.program, harness.quote(script)))))
+  end)
+
   it("says what cannot be started, and why", function()
     local function failure(options)
       local error = raised(harp.exec, options)
