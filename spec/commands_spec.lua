@@ -294,6 +294,8 @@ describe("a command", function()
       end
       assert.truthy(at_terminal "hosts":find "^HOST +ADDRESS\nlocalhost +127.0.0.1:%d+\n")
       assert.truthy(at_terminal "procedures web01":find "\ncount n seconds +stream")
+      assert.falsy(at_terminal "jobs":find("harp.procedures", 1, true))
+      assert.truthy(at_terminal "jobs --procedure harp.procedures":find("harp.procedures", 1, true))
     end)
 
     it("shows how a job stands", function()

@@ -20,7 +20,9 @@ local details = [[
 The jobs of the dispatcher, the newest first: on a terminal a table of as many
 as fit, elsewhere or with --json a line of JSON for each of them all. AGE is the
 time since it was submitted, TOOK how long it ran; a state "done" is an end with
-a result. The beginning of an id will do for harp job.
+a result. The beginning of an id will do for harp job. The table leaves out what
+completion and harp procedures ask for, harp.procedures, unless --procedure names
+it.
 
 --watch draws the table again and again until Ctrl-C.]]
 
@@ -70,15 +72,28 @@ end
 
 -- ---- a table ----
 
+-- What completion and `harp procedures` have asked is no news to people.
+local RESERVED = "harp.procedures"
+
+-- The rows of the newest jobs, and whether there are more than so many.
+local function newest(rpc, options, most)
+  local chosen, rows = filter(options), {}
+  chosen.limit = nil
+  for job in rpc:jobs(chosen) do
+    if options.procedure or job.procedure ~= RESERVED then
+      if #rows == most then return rows, true end
+      rows[#rows + 1] = describe(job)
+    end
+  end
+  return rows, false
+end
+
 -- The lines of a table, with a word about those that do not fit.
 local function lines_of(rpc, options)
   local _, height = output.size()
-  local chosen, rows, more = filter(options), {}, false
-  local most = chosen.limit or math.max(height - AROUND, 5)
-  if not chosen.limit then chosen.limit = most + 1 end
-  for job in rpc:jobs(chosen) do
-    if #rows == most then more = true else rows[#rows + 1] = describe(job) end
-  end
+  local most = options.limit or math.max(height - AROUND, 5)
+  local rows, more = newest(rpc, options, most)
+  if options.limit then more = false end
   if not rows[1] then return nil end
   local lines = tables.lines(COLUMNS, rows)
   return lines, more and ("the newest %d; --limit N shows more"):format(most)
