@@ -1,6 +1,5 @@
 /* harp local: the user's own dispatcher and daemon. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/local_serve.h"
 #include "cli/lua_command.h"
+#include "cli/options.h"
 #include "cli/stack.h"
 #include "host/standing.h"
 
@@ -26,13 +26,6 @@ struct options {
     int (*action)(void);        /* instead of serving; NULL */
     const char *action_name;
 };
-
-/* What is wrong, as the exit status + 1. */
-static int complain(const char *what, const char *about)
-{
-    fprintf(stderr, "harp local: %s%s; see harp local --help\n", what, about);
-    return EXIT_USAGE + 1;
-}
 
 static void pause_briefly(void)
 {
@@ -134,67 +127,62 @@ static int reload(void)
 
 /* ---- options ---- */
 
+static const struct option known[] = {
+    STACK_OPTIONS,
+    { "background", no_argument, NULL, 'b' },
+    { "status", no_argument, NULL, 's' },
+    { "stop", no_argument, NULL, 'S' },
+    { "reload", no_argument, NULL, 'r' },
+    { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 }
+};
+
+static const struct option_reader reader = { "harp local", "local", ":h",
+                                             known };
+
 static int take_action(struct options *options, int (*action)(void),
                        const char *name)
 {
     if (options->action && options->action != action)
-        return complain("one at a time of --status, --stop and --reload", "");
+        return options_complain(&reader, "one at a time of --status, --stop "
+                                "and --reload", "");
     options->action = action;
     options->action_name = name;
     return 0;
 }
 
-static int check(const struct options *options, int argc, char **argv)
+static int take_option(void *owner, int option)
 {
-    const struct stack_options *stack = &options->stack;
+    struct options *options = owner;
 
-    if (optind < argc)
-        return complain("it takes no argument: ", argv[optind]);
-    if (options->action && (options->background || stack_has_options(stack)))
-        return complain("other options are of no use with ",
-                        options->action_name);
-    if (options->background && stack->verbose)
-        return complain("--verbose is of no use with --background; the logs "
-                        "are files", "");
+    switch (option) {
+    case 'b': options->background = true; break;
+    case 's': return take_action(options, show_status, "--status");
+    case 'S': return take_action(options, stop, "--stop");
+    case 'r': return take_action(options, reload, "--reload");
+    }
     return 0;
 }
 
 /* 0, or the exit status + 1 when there is nothing to do. */
-static int take_option(struct options *options, int option, char **argv)
-{
-    switch (option) {
-    case 'b': options->background = true; return 0;
-    case 's': return take_action(options, show_status, "--status");
-    case 'S': return take_action(options, stop, "--stop");
-    case 'r': return take_action(options, reload, "--reload");
-    case 'h': return lua_command_help("local") + 1;
-    case ':': return complain("a value is missing after ", argv[optind - 1]);
-    case '?': return complain("unknown option ", argv[optind - 1]);
-    default:
-        return stack_take_option(&options->stack, option, optarg) == 0
-             ? 0 : complain("cannot read ", optarg);
-    }
-}
-
-/* The same. */
 static int read_options(struct options *options, int argc, char **argv)
 {
-    static const struct option known[] = {
-        STACK_OPTIONS,
-        { "background", no_argument, NULL, 'b' },
-        { "status", no_argument, NULL, 's' },
-        { "stop", no_argument, NULL, 'S' },
-        { "reload", no_argument, NULL, 'r' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 }
-    };
-    int option, status = 0;
+    const struct stack_options *stack = &options->stack;
+    int status = options_read(&reader, argc, argv, &options->stack,
+                              take_option, options);
 
-    opterr = 0;
-    while (status == 0
-           && (option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-        status = take_option(options, option, argv);
-    return status ? status : check(options, argc, argv);
+    if (status != 0)
+        return status;
+    if (optind < argc)
+        return options_complain(&reader, "it takes no argument: ",
+                                argv[optind]);
+    if (options->action && (options->background || stack_has_options(stack)))
+        return options_complain(&reader, "other options are of no use with ",
+                                options->action_name);
+    if (options->background && stack->verbose)
+        return options_complain(&reader, "--verbose is of no use with "
+                                "--background; the logs are files", "");
+    return 0;
 }
 
 int cli_local(int argc, char **argv)

@@ -1,5 +1,4 @@
 /* harp repl: a prompt, in a Lua state of its own. */
-#include <getopt.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -11,7 +10,7 @@
 #include "base/error.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
-#include "cli/lua_command.h"
+#include "cli/options.h"
 #include "cli/stack.h"
 #include "host/exit.h"
 #include "host/state.h"
@@ -23,30 +22,19 @@ struct options {
     bool local;
 };
 
-/* What is wrong, as the exit status + 1. */
-static int complain(const char *what, const char *about)
+static int take_option(void *owner, int option)
 {
-    fprintf(stderr, "harp repl: %s%s; see harp repl --help\n", what, about);
-    return EXIT_USAGE + 1;
+    struct options *options = owner;
+
+    switch (option) {
+    case 'c': setenv("HARP_CALLER", optarg, 1); break;
+    case 'd': trace_on = true; break;
+    case 'l': options->local = true; break;
+    }
+    return 0;
 }
 
 /* 0, or the exit status + 1 when there is to be no prompt. */
-static int take_option(struct options *options, int option, char **argv)
-{
-    switch (option) {
-    case 'c': setenv("HARP_CALLER", optarg, 1); return 0;
-    case 'd': trace_on = true; return 0;
-    case 'l': options->local = true; return 0;
-    case 'h': return lua_command_help("repl") + 1;
-    case ':': return complain("a value is missing after ", argv[optind - 1]);
-    case '?': return complain("unknown option ", argv[optind - 1]);
-    default:
-        return stack_take_option(&options->stack, option, optarg) == 0
-             ? 0 : complain("cannot read ", optarg);
-    }
-}
-
-/* The same. */
 static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
@@ -57,17 +45,19 @@ static int read_options(struct options *options, int argc, char **argv)
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
-    int option, status = 0;
+    static const struct option_reader reader = { "harp repl", "repl", ":h",
+                                                 known };
+    int status = options_read(&reader, argc, argv, &options->stack,
+                              take_option, options);
 
-    opterr = 0;
-    while (status == 0
-           && (option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-        status = take_option(options, option, argv);
-    if (status == 0 && optind < argc)
-        status = complain("it takes no script: ", argv[optind]);
-    if (status == 0 && !options->local && stack_has_options(&options->stack))
-        status = complain(STACK_NEEDS_LOCAL, "");
-    return status;
+    if (status != 0)
+        return status;
+    if (optind < argc)
+        return options_complain(&reader, "it takes no script: ",
+                                argv[optind]);
+    if (!options->local && stack_has_options(&options->stack))
+        return options_complain(&reader, STACK_NEEDS_LOCAL, "");
+    return 0;
 }
 
 /* The end of the prompt is that of its tasks, too. */

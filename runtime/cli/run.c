@@ -1,5 +1,4 @@
 /* harp run: a recipe, in a Lua state of its own. */
-#include <getopt.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -13,7 +12,7 @@
 #include "base/memory.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
-#include "cli/lua_command.h"
+#include "cli/options.h"
 #include "cli/stack.h"
 #include "host/exit.h"
 #include "host/state.h"
@@ -26,13 +25,6 @@ struct options {
     const char *code;
 };
 
-/* What is wrong, as the exit status + 1. */
-static int complain(const char *what, const char *about)
-{
-    fprintf(stderr, "harp: %s%s; see harp run --help\n", what, about);
-    return EXIT_USAGE + 1;
-}
-
 /* Is this word a command, where a script is meant to stand? */
 static bool is_command(const char *word)
 {
@@ -44,23 +36,19 @@ static bool is_command(const char *word)
     return false;
 }
 
-/* 0, or the exit status + 1 when there is nothing to run. */
-static int take_option(struct options *options, int option, char **argv)
+static int take_option(void *owner, int option)
 {
+    struct options *options = owner;
+
     switch (option) {
-    case 'd': trace_on = true; return 0;
-    case 'e': options->code = optarg; return 0;
-    case 'l': options->local = true; return 0;
-    case 'h': return lua_command_help("run") + 1;
-    case ':': return complain("a value is missing after ", argv[optind - 1]);
-    case '?': return complain("unknown option ", argv[optind - 1]);
-    default:
-        return stack_take_option(&options->stack, option, optarg) == 0
-             ? 0 : complain("cannot read ", optarg);
+    case 'd': trace_on = true; break;
+    case 'l': options->local = true; break;
+    case 'e': options->code = optarg; return OPTIONS_END;
     }
+    return 0;
 }
 
-/* The same. What follows the code is the script's. */
+/* 0, or the exit status + 1 when there is nothing to run. */
 static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
@@ -70,20 +58,21 @@ static int read_options(struct options *options, int argc, char **argv)
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
     };
-    int option, status = 0;
+    static const struct option_reader reader = { "harp", "run", "+:e:h",
+                                                 known };
+    int status = options_read(&reader, argc, argv, &options->stack,
+                              take_option, options);
 
-    opterr = 0;
-    while (status == 0 && !options->code
-           && (option = getopt_long(argc, argv, "+:e:h", known, NULL)) != -1)
-        status = take_option(options, option, argv);
-    if (status == 0 && !options->code && optind == argc)
-        status = complain("no script to run", "");
-    if (status == 0 && !options->code && is_command(argv[optind]))
-        status = complain("a command comes first, and its options behind it: ",
-                          argv[optind]);
-    if (status == 0 && !options->local && stack_has_options(&options->stack))
-        status = complain(STACK_NEEDS_LOCAL, "");
-    return status;
+    if (status != 0)
+        return status;
+    if (!options->code && optind == argc)
+        return options_complain(&reader, "no script to run", "");
+    if (!options->code && is_command(argv[optind]))
+        return options_complain(&reader, "a command comes first, and its "
+                                "options behind it: ", argv[optind]);
+    if (!options->local && stack_has_options(&options->stack))
+        return options_complain(&reader, STACK_NEEDS_LOCAL, "");
+    return 0;
 }
 
 /* [-0, +0, m] arg as lua5.4 has it; the script's arguments begin at `at`. */

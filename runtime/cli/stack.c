@@ -40,8 +40,8 @@ int stack_take_option(struct stack_options *options, int option,
                       const char *value)
 {
     switch (option) {
-    case 'H': options->hosts = value; return 0;
-    case 'v': options->verbose = true; return 0;
+    case STACK_HOSTS: options->hosts = value; return 0;
+    case STACK_VERBOSE: options->verbose = true; return 0;
     default: return add_procedures(options, value);
     }
 }

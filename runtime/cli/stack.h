@@ -24,10 +24,12 @@ struct stack_options {
 };
 
 /* For getopt_long: what commands that start a stack have in common. */
+enum { STACK_HOSTS = 256, STACK_PROCEDURES, STACK_VERBOSE };
+
 #define STACK_OPTIONS \
-    { "hosts", required_argument, NULL, 'H' }, \
-    { "procedures", required_argument, NULL, 'p' }, \
-    { "verbose", no_argument, NULL, 'v' }
+    { "hosts", required_argument, NULL, STACK_HOSTS }, \
+    { "procedures", required_argument, NULL, STACK_PROCEDURES }, \
+    { "verbose", no_argument, NULL, STACK_VERBOSE }
 
 #define STACK_NEEDS_LOCAL "--hosts, --procedures and --verbose need --local"
 
