@@ -3,6 +3,7 @@
 local caller = require "harp.cli.caller"
 local core = require "harp.core"
 local following = require "harp.cli.following"
+local introspection = require "harp.introspection"
 local main = require "harp.cli.main"
 local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
@@ -72,17 +73,16 @@ end
 
 -- ---- a table ----
 
--- What completion and `harp procedures` have asked is no news to people.
-local RESERVED = "harp.procedures"
-
--- The rows of the newest jobs, and whether there are more than so many.
+-- The rows of the newest jobs, and whether there are more than so many, where
+-- nobody has said how many. What harp has asked itself is no news to people.
 local function newest(rpc, options, most)
   local chosen, rows = filter(options), {}
   chosen.limit = nil
   for job in rpc:jobs(chosen) do
-    if options.procedure or job.procedure ~= RESERVED then
+    if options.procedure or job.procedure ~= introspection.PROCEDURE then
       if #rows == most then return rows, true end
       rows[#rows + 1] = describe(job)
+      if #rows == options.limit then return rows, false end
     end
   end
   return rows, false
@@ -93,7 +93,6 @@ local function lines_of(rpc, options)
   local _, height = output.size()
   local most = options.limit or math.max(height - AROUND, 5)
   local rows, more = newest(rpc, options, most)
-  if options.limit then more = false end
   if not rows[1] then return nil end
   local lines = tables.lines(COLUMNS, rows)
   return lines, more and ("the newest %d; --limit N shows more"):format(most)

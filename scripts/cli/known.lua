@@ -2,13 +2,13 @@
 -- what fails nothing is said.
 
 local harp = require "harp"
+local introspection = require "harp.introspection"
 
 local known = {}
 
 local PATIENCE = 1              -- seconds, for all of it
 local JOBS = 200                -- as many of the newest
 local REMEMBERED = 10           -- seconds that the answer of a host is used again
-local PROCEDURES = "harp.procedures"
 
 -- What fn(caller) returns, a list; an empty one when it does not work out.
 local function ask(address, fn)
@@ -35,7 +35,7 @@ function known.jobs(address)
   return ask(address, function(caller)
     local list = {}
     for job in caller:jobs{ limit = JOBS } do
-      if job.procedure ~= PROCEDURES then
+      if job.procedure ~= introspection.PROCEDURE then
         list[#list + 1] = { job.id, ("%s on %s, %s"):format(job.procedure, job.host, job.state) }
       end
     end
@@ -50,7 +50,7 @@ function known.procedures(address, name)
     local host = caller:host(name, {
       dedup = { key = { complete = name }, window = REMEMBERED }, timeout = PATIENCE, max_exec_time = PATIENCE,
     })
-    return host:procedure(PROCEDURES)():get()
+    return host:procedure(introspection.PROCEDURE)():get()
   end)
 end
 

@@ -2,10 +2,9 @@
 
 local caller = require "harp.cli.caller"
 local core = require "harp.core"
+local introspection = require "harp.introspection"
 local server = require "harp.cli.server"
 local tables = require "harp.cli.table"
-
-local RESERVED = "harp.procedures"      -- of our daemons (protocol §4)
 
 -- "NAME PARAMETER PARAMETER…", as it is called.
 local function synopsis(procedure)
@@ -15,8 +14,8 @@ local function synopsis(procedure)
 end
 
 local function ask(options)
-  if options.direct then return server.open(options.host, options):procedure(RESERVED)() end
-  return caller.open(options):host(options.host):procedure(RESERVED)():get()
+  if options.direct then return server.open(options.host, options):procedure(introspection.PROCEDURE)() end
+  return caller.open(options):host(options.host):procedure(introspection.PROCEDURE)():get()
 end
 
 -- The list; a stock daemon has none to give.

@@ -4,6 +4,9 @@ local core = require "harp.core"
 
 local introspection = {}
 
+--- The name by which a daemon is asked for it.
+introspection.PROCEDURE = "harp.procedures"
+
 --- The comment that ends on the line above `line` of a file, without its
 -- dashes; nil when there is none, or no such file.
 function introspection.comment_above(path, line)

@@ -116,7 +116,7 @@ end
 
 -- What daemons offer themselves; told by no list.
 local BUILT_IN = {
-  ["harp.procedures"] = {
+  [introspection.PROCEDURE] = {
     stream = false, parameters = {}, vararg = false, terms = {},
     fn = function()
       local user = calls.info().user

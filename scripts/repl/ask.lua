@@ -3,6 +3,7 @@
 -- are kept for a while.
 
 local core = require "harp.core"
+local introspection = require "harp.introspection"
 local printable = require "harp.printable"
 local tasks = require "harp.tasks"
 
@@ -72,14 +73,14 @@ end
 function ask.procedures(host, patience)
   return ask.once("procedures " .. tostring(host), function()
     local bare = getmetatable(host).bare(host){ timeout = LONGEST, max_exec_time = LONGEST, retry_for = 0 }
-    return checked(bare["harp.procedures"]():get{ retry_for = 0 })
+    return checked(bare[introspection.PROCEDURE]():get{ retry_for = 0 })
   end, patience)
 end
 
 --- The same of a daemon that is called directly.
 function ask.server_procedures(server, patience)
   return ask.once("procedures " .. tostring(server), function()
-    return checked(server["harp.procedures"]())
+    return checked(server[introspection.PROCEDURE]())
   end, patience)
 end
 
