@@ -1,4 +1,5 @@
---- The module `harp`: what `require "harp"` gives.
+--- The module `harp`: what `require "harp"` gives. What many scripts do without
+-- is loaded when it is called.
 
 local core = require "harp.core"
 local value = require "harp.value"
@@ -30,11 +31,11 @@ return {
   timeout = tasks.timeout,
 
   -- what a script is called with, and what it says
-  args = require "harp.args",
+  args = function(...) return require "harp.args"(...) end,
   log = require "harp.log",
 
   -- commands of this machine
-  exec = require "harp.exec",
+  exec = function(...) return require "harp.exec"(...) end,
 
   -- inside a procedure
   call_info = require("harp.call").info,
