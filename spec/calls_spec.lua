@@ -325,7 +325,7 @@ describe("the process of a call", function()
       appears(number)
       os.execute("kill " .. other.pid)
       assert.same({ type = "shutdown", message = "shell was ended: the daemon stops" }, answer(connection).error)
-      assert.equal(0, other:stop "CONT")       -- it stops already: waits for it
+      assert.equal(0, other:stop "0")          -- it stops already: waits for it
       assert.is_false(sleeps(number))
     end)
 
@@ -335,7 +335,7 @@ describe("the process of a call", function()
       appears(number)
       os.execute("kill " .. other.pid)
       assert.same({ type = "shutdown", message = "reads was ended: the daemon stops" }, answer(connection).error)
-      assert.equal(0, other:stop "CONT")
+      assert.equal(0, other:stop "0")
     end)
   end)
 

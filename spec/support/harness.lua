@@ -127,8 +127,8 @@ local function start_script(name, directory, options, class)
   return start(name, ("lua5.4 spec/support/%s.lua %s"):format(name, words.format(options)), directory, nil, class)
 end
 
---- Sends a signal (default TERM) and waits for the end: the exit status, or
--- nil and the signal.
+--- Sends a signal (default TERM; "0" none) and waits for the end: the exit
+-- status, or nil and the signal.
 function Server:stop(signal)
   if not self.pipe then return end
   os.execute(("kill -%s %s"):format(signal or "TERM", self.pid))
