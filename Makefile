@@ -38,7 +38,8 @@ CORE     = $(wildcard runtime/base/*.c runtime/wire/*.c runtime/net/*.c \
              runtime/client/*.c runtime/host/*.c bindings/*.c)
 PROGRAM  = $(wildcard runtime/main.c runtime/cli/*.c runtime/dispatcher/*.c \
              runtime/daemon/*.c)
-EMBEDDED = $(wildcard scripts/harp/*.lua scripts/cli/*.lua \
+EMBEDDED = $(wildcard scripts/harp/*.lua scripts/harp/batch/*.lua \
+             scripts/cli/*.lua \
              scripts/repl/*.lua) \
              scripts/procedures/example.lua
 CORE_OBJECTS    = $(CORE:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o

@@ -1,6 +1,9 @@
 /* What of files Lua's own library does not tell. */
+#include <dirent.h>
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/home.h"
@@ -13,6 +16,36 @@ static int is_readable_by_others(lua_State *L)
 
     lua_pushboolean(L, stat(luaL_checkstring(L, 1), &file) == 0
                        && file.st_mode & (S_IRGRP | S_IROTH));
+    return 1;
+}
+
+/*
+ * list_directory(path) → the names in it, sorted, without those that begin
+ * with a dot; nil, what is wrong and errno
+ */
+static int list_directory(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct dirent **entries;
+    int count = scandir(path, &entries, NULL, alphasort), kept = 0;
+
+    if (count < 0) {
+        int error = errno;
+
+        lua_pushnil(L);
+        lua_pushfstring(L, "%s: %s", path, strerror(error));
+        lua_pushinteger(L, error);
+        return 3;
+    }
+    lua_newtable(L);
+    for (int i = 0; i < count; i++) {
+        if (entries[i]->d_name[0] != '.') {
+            lua_pushstring(L, entries[i]->d_name);
+            lua_rawseti(L, -2, ++kept);
+        }
+        free(entries[i]);
+    }
+    free(entries);
     return 1;
 }
 
@@ -38,6 +71,7 @@ void files_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "is_readable_by_others", is_readable_by_others },
+        { "list_directory", list_directory },
         { "state_path", state_path },
         { "config_path", config_path },
         { NULL, NULL }

@@ -156,6 +156,7 @@ static int open_core(lua_State *L)
     tasks_open(L);
     exec_open(L);
     files_open(L);
+    journal_open(L);
     interrupts_open(L);
     editor_open(L);
     history_open(L);

@@ -24,9 +24,10 @@ void json_open(lua_State *L);           /* encode decode array named null */
 void endpoint_open(lua_State *L);       /* endpoint is_pin */
 void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
-void tasks_open(lua_State *L);          /* spawn sleep run event alarm now */
+void tasks_open(lua_State *L);          /* spawn sleep run event alarm now time */
 void exec_open(lua_State *L);           /* exec environment */
-void files_open(lua_State *L);          /* is_readable_by_others state_path config_path */
+void files_open(lua_State *L);          /* is_readable_by_others list_directory state_path config_path */
+void journal_open(lua_State *L);        /* journal is_held */
 void interrupts_open(lua_State *L);     /* interrupts */
 void editor_open(lua_State *L);         /* editor terminal has_colours */
 void history_open(lua_State *L);        /* history_read history_append */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 #include "base/memory.h"
@@ -101,6 +102,16 @@ static int tasks_sleep(lua_State *L)
 static int tasks_now(lua_State *L)
 {
     lua_pushnumber(L, (double)uv_hrtime() / 1e9);
+    return 1;
+}
+
+/* time() → unix seconds, with their fraction */
+static int tasks_time(lua_State *L)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    lua_pushnumber(L, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
     return 1;
 }
 
@@ -236,6 +247,7 @@ void tasks_open(lua_State *L)
     static const luaL_Reg functions[] = {
         { "sleep", tasks_sleep },
         { "now", tasks_now },
+        { "time", tasks_time },
         { "event", latch_new },
         { "alarm", alarm_new },
         { "spawn", tasks_spawn },

@@ -72,7 +72,7 @@ void connection_set_idle(struct connection *connection, bool idle);
 /*
  * 1: a line, valid until the next call of this page; 0: none yet; -1: ended,
  * and `error` (CommunicationError) says why: "econnrefused", "nxdomain",
- * "timeout", "certificate", "tls", "closed"…
+ * "etimedout", "certificate", "tls", "closed"…
  */
 int connection_take(struct connection *connection, struct text *line,
                     struct harp_error *error);

@@ -444,7 +444,7 @@ static const struct {
     { CURLE_COULDNT_RESOLVE_HOST, "nxdomain", "the name is not known", NULL },
     { CURLE_COULDNT_RESOLVE_PROXY, "nxdomain",
       "the proxy's name is not known", NULL },
-    { CURLE_OPERATION_TIMEDOUT, "timeout", "connecting took too long", NULL },
+    { CURLE_OPERATION_TIMEDOUT, "etimedout", "connecting took too long", NULL },
     { CURLE_URL_MALFORMAT, "bad_address", "not a host name", NULL },
     { CURLE_PEER_FAILED_VERIFICATION, NULL, NULL, fail_verification },
     { CURLE_SSL_CONNECT_ERROR, NULL, NULL, fail_handshake },

@@ -113,6 +113,16 @@ function methods.job(caller, id)
   return job(private[caller], id)
 end
 
+local NOBODYS = "00000000-0000-0000-0000-000000000000"
+
+--- Does the dispatcher know our extensions (protocol §4)? It is asked where
+-- that is not known yet.
+function methods.is_extended(caller)
+  local at = private[caller]
+  if at.caller:is_extended() == nil then at:ask("get_status", { job_id = NOBODYS }) end
+  return at.caller:is_extended() or false
+end
+
 -- ---- lists: extensions of our dispatcher (protocol §4) ----
 
 local LISTS = { list_jobs = "jobs", list_queues = "queues", list_hosts = "hosts" }

@@ -1,0 +1,202 @@
+--- The journals of runs: $XDG_STATE_HOME/harp/runs/RUN.jsonl, a line of JSON
+-- for each event (record.lua has them). They are for their owner alone: what
+-- procedures returned is in them.
+--
+-- A run's id is its name and six random letters: "restart-nginx-k3f9qa". One
+-- process has it at a time, which writes; anybody may read.
+
+local core = require "harp.core"
+local new_record = require "harp.batch.record"
+
+local journal = {}
+
+local FORMAT = 1                -- of the events
+local SUFFIX = ".jsonl"
+local EAGAIN, ENOENT = 11, 2
+local LETTERS, LENGTH = "abcdefghijkmnpqrstuvwxyz23456789", 6
+
+local function fail(type, text, ...)
+  error(core.error{ kind = "UsageError", type = type, message = text:format(...) }, 0)
+end
+
+local function directory()
+  local path = core.state_path "runs"
+  return path or fail("no_home", "there is no home directory for the journals of runs: set XDG_STATE_HOME")
+end
+
+--- The file of a run.
+function journal.path(run) return ("%s/%s%s"):format(directory(), run, SUFFIX) end
+
+-- ---- names ----
+
+--- Is a text good for the name of a run?
+function journal.is_name(text)
+  return type(text) == "string" and #text <= 100 and text:find "^[%w_][%w_.-]*$" ~= nil
+end
+
+--- A new id for a run of that name.
+function journal.new_id(name)
+  local source <close> = assert(io.open "/dev/urandom")
+  local letters = source:read(LENGTH):gsub(".", function(byte)
+    local at = byte:byte() % #LETTERS + 1
+    return LETTERS:sub(at, at)
+  end)
+  return name .. "-" .. letters
+end
+
+-- ---- reading ----
+
+local Reader = {}
+Reader.__index = Reader
+
+--- Takes the events that have come since the last time: a list. A line that is
+-- not whole yet is left for later.
+function Reader:take()
+  local events = {}
+  for line in self.file:lines "L" do
+    if line:sub(-1) ~= "\n" then
+      self.file:seek("cur", -#line)
+      break
+    end
+    local well, event = pcall(core.decode, line)
+    if not well or type(event) ~= "table" then fail("journal", "%s has a line that is no event: %.60s", self.path, line) end
+    events[#events + 1] = event
+  end
+  self.file:seek("cur", 0)      -- an end that was seen is forgotten
+  return events
+end
+
+--- The events of a run, as a reader that can be asked again while it goes on.
+function journal.reader(run)
+  local path = journal.path(run)
+  local file, reason, number = io.open(path)
+  if not file and number == ENOENT then fail("no_run", "there is no run %s; `harp runs` lists them", run) end
+  if not file then fail("journal", "cannot read the journal of a run: %s", reason) end
+  return setmetatable({ file = file, path = path }, Reader)
+end
+
+function Reader:close() self.file:close() end
+Reader.__close = Reader.close
+
+--- A run's record, as far as its journal goes; nil where that has no line yet.
+function journal.read(run)
+  local reader <close> = journal.reader(run)
+  local record = new_record()
+  local events = reader:take()
+  if not events[1] then return nil end
+  if events[1].event ~= "run" or events[1].format ~= FORMAT then
+    fail("journal", "%s is not the journal of a run, or that of another version of harp", reader.path)
+  end
+  for _, event in ipairs(events) do record:apply(event) end
+  return record
+end
+
+--- Does some process have it?
+function journal.is_running(run) return core.is_held(journal.path(run)) end
+
+-- ---- all of them ----
+
+--- The ids of all runs.
+function journal.list()
+  local names, reason, number = core.list_directory(directory())
+  if not names and number ~= ENOENT then fail("journal", "cannot list the runs: %s", reason) end
+  local list = {}
+  for _, name in ipairs(names or {}) do
+    if name:sub(-#SUFFIX) == SUFFIX then list[#list + 1] = name:sub(1, -#SUFFIX - 1) end
+  end
+  return list
+end
+
+-- Of one that is empty, or damaged, nothing is known.
+local function try_to_read(run)
+  local well, record = pcall(journal.read, run)
+  return well and record or nil
+end
+
+--- The latest run of a name, as a record; nil when there is none.
+function journal.latest(name)
+  local latest
+  for _, run in ipairs(journal.list()) do
+    if run:sub(1, -LENGTH - 2) == name then
+      local record = try_to_read(run)
+      if record and (not latest or record.time > latest.time) then latest = record end
+    end
+  end
+  return latest
+end
+
+--- The runs of a session, the first one first: records.
+function journal.session(session)
+  local list = {}
+  for _, run in ipairs(journal.list()) do
+    local record = try_to_read(run)
+    if record and record.session == session then list[#list + 1] = record end
+  end
+  table.sort(list, function(a, b) return a.time < b.time end)
+  return list
+end
+
+--- The record of the run that a word means: its id, the beginning of no other
+-- id, or a name, which means the latest of that name.
+function journal.find(word)
+  local found, more = nil, {}
+  for _, run in ipairs(journal.list()) do
+    if run == word then return journal.read(run) or fail("journal", "the journal of %s is empty", run) end
+    if run:sub(1, #word) == word then
+      found = run
+      more[#more + 1] = run
+    end
+  end
+  local latest = journal.latest(word)
+  if latest then return latest end
+  if more[2] then
+    fail("no_run", "%s can be %s: write more of it", word, table.concat(more, ", ", 1, math.min(#more, 5)))
+  end
+  if not found then fail("no_run", "there is no run %s; `harp runs` lists them", word) end
+  return journal.read(found) or fail("journal", "the journal of %s is empty", found)
+end
+
+--- Forgets a run. One that some process has is left alone: false.
+function journal.remove(run)
+  if journal.is_running(run) then return false end
+  local well, reason = os.remove(journal.path(run))
+  if not well then fail("journal", "cannot remove the journal of a run: %s", reason) end
+  return true
+end
+
+-- ---- writing ----
+
+local Writer = {}
+Writer.__index = Writer
+
+--- The one writer of a run; its record is as the journal leaves it, an empty
+-- one at first.
+function journal.open(run)
+  local path = journal.path(run)
+  local file, reason, number = core.journal(path)
+  if not file and number == EAGAIN then
+    fail("running", "another process runs %s; `harp attach %s` shows it", run, run)
+  end
+  if not file then fail("journal", "cannot open the journal of a run: %s", reason) end
+  return setmetatable({ file = file, path = path, record = journal.read(run) or new_record() }, Writer)
+end
+
+local function check(self, well, reason)
+  if not well then fail("journal", "the journal cannot be written, so nothing more is done: %s", reason) end
+end
+
+--- Adds an event, which has no `time` yet, to the journal and to the record.
+function Writer:add(event)
+  event.time = core.time()
+  if event.event == "run" then event.format = FORMAT end
+  check(self, self.file:append(core.encode(event) .. "\n"))
+  self.record:apply(event)
+end
+
+--- Waits until all that was added would survive the machine.
+function Writer:sync() check(self, self.file:sync()) end
+
+function Writer:close() self.file:close() end
+Writer.__close = Writer.close
+
+return journal

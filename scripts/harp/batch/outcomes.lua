@@ -1,0 +1,72 @@
+--- How a host of a batch can end:
+--
+--     ok           the step returned, or its job ended with a result
+--     exception    a procedure raised one
+--     error        it could not be run, or the step itself failed
+--     unreachable  nobody was reached: it did not run
+--     timeout      it took longer than it was allowed to
+--     cancelled    its job was cancelled
+--     unknown      nobody can know whether it ran, or how it ended
+--     not_reached  its turn has not come
+
+local core = require "harp.core"
+local outcome = require "harp.outcome"
+
+local outcomes = {}
+
+--- From the harmless to the grave, the order of summaries.
+outcomes.NAMES = { "ok", "not_reached", "cancelled", "exception", "error", "timeout", "unreachable", "unknown" }
+
+--- What people call them.
+outcomes.TITLES = {
+  ok = "ok", exception = "exception", error = "error", unreachable = "unreachable", timeout = "timeout",
+  cancelled = "cancelled", unknown = "unknown", not_reached = "not reached",
+}
+
+local STATUS = {
+  ok = outcome.WELL, exception = outcome.EXCEPTION, error = outcome.ERROR, unreachable = outcome.UNREACHABLE,
+  timeout = outcome.TIMEOUT, cancelled = outcome.CANCELLED, unknown = outcome.UNKNOWN,
+  not_reached = outcome.SCRIPT_ERROR,
+}
+
+local BY_STATUS = {}
+for name, status in pairs(STATUS) do BY_STATUS[status] = name end
+
+-- What a dispatcher, or the way to it, says when the call never came to the
+-- daemon.
+local UNREACHABLE = {
+  econnrefused = true, nxdomain = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
+  etimedout = true, certificate = true, tls = true, proxy = true, bad_address = true,
+}
+
+-- The connection to the daemon was lost while the procedure ran.
+local LOST = { closed = true, econnreset = true, epipe = true, read_error = true, network_error = true }
+
+--- Is it none of ok and not_reached?
+function outcomes.is_failure(name) return name ~= "ok" and name ~= "not_reached" end
+
+--- May it be tried again without a procedure running twice that ran to its end?
+-- What was cancelled was so on purpose.
+local AGAIN = { exception = true, error = true, unreachable = true, timeout = true }
+function outcomes.may_be_retried(name) return AGAIN[name] or false end
+
+--- The outcome that an error stands for.
+function outcomes.of(failure)
+  if not core.is_error(failure) then return "error" end
+  if failure.kind == "RemoteError" then
+    if UNREACHABLE[failure.type] then return "unreachable" end
+    if LOST[failure.type] then return "unknown" end
+  end
+  return BY_STATUS[outcome.code(failure)] or "error"
+end
+
+--- The exit status of several outcomes, a set or counts by name: the worst's.
+function outcomes.status(counts)
+  local worst = outcome.WELL
+  for i, name in ipairs(outcomes.NAMES) do
+    if (counts[name] or 0) ~= 0 and i > 1 then worst = STATUS[name] end
+  end
+  return worst
+end
+
+return outcomes

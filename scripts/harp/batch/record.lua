@@ -1,0 +1,190 @@
+--- What became of a run, folded from its events: the same for one that goes on
+-- and for one whose journal is read. An event is a table with `event`, its
+-- kind, `time` (unix seconds) and, where it is about one, `host`:
+--
+--     run      format, run (its id), name, session, hosts, waves (sizes), caller,
+--              options (as shown to people), program: the first one
+--     resume   another process goes on
+--     wave     wave (number): begins        wave_end  wave
+--     start    attempt: a host's turn, or its next one
+--     call     key, procedure: is about to be submitted
+--     job      key, job (id): was accepted
+--     refused  key, message: was not accepted
+--     packet   job, number, data: not kept in the journal
+--     step     name, value: batch.step has ended
+--     retry    attempt, outcome, message, pause (seconds)
+--     end      outcome, attempts, value | message and type, job, packets, count
+--     stop     reason: no more hosts are begun
+--     detach   who watched has gone; jobs go on
+--     finish   outcomes are final
+--
+-- A record has, besides what the run event has:
+--
+--     time, finished (both unix seconds), stopped (reason), detached
+--     hosts      list of names, in their order
+--     waves      list of lists of names
+--     wave       the one that has begun last, 0 before
+--     counts     by outcome, and of "running" and "waiting"
+--     by_host    name → {
+--       name, wave, state = "waiting" | "running" | "ended", attempt, attempts,
+--       start, stop   unix seconds, of the first attempt and of its end
+--       outcome, value, message, type     when it has ended
+--       is_long       its value is too long to be kept: its job has it
+--       job           id of the last one; jobs: list of all ids
+--       calls         key → { procedure, job, refused, time }
+--       steps         name → { value = }
+--       packets       list of the last packets, count: how many there were
+--     }
+
+local outcomes = require "harp.batch.outcomes"
+
+local Record = {}
+Record.__index = Record
+
+local MOST_PACKETS = 100        -- of a host, the last ones
+
+local function host_of(record, event)
+  local host = record.by_host[event.host]
+  if not host then error(("%s has an event of %q, which is not in it"):format(record.run, tostring(event.host)), 0) end
+  return host
+end
+
+-- Of a host that is known by its jobs only.
+local function new_host(name, wave)
+  return {
+    name = name, wave = wave, state = "waiting", attempts = 0, jobs = {}, calls = {}, steps = {}, packets = {}, count = 0,
+  }
+end
+
+local function count(record, what, by)
+  record.counts[what] = (record.counts[what] or 0) + by
+end
+
+-- "waiting" → "running" → its outcome.
+local function move(record, host, state, outcome)
+  count(record, host.outcome or host.state, -1)
+  host.state, host.outcome = state, outcome
+  count(record, outcome or state, 1)
+end
+
+local function keep_packet(host, data)
+  host.count = host.count + 1
+  host.packets[#host.packets + 1] = data
+  if #host.packets > MOST_PACKETS then table.remove(host.packets, 1) end
+end
+
+local take = {}
+
+function take.run(record, event)
+  for name, v in pairs(event) do record[name] = v end
+  record.event = nil
+  record.sizes, record.waves = event.waves, {}
+  local at = 0
+  for number, size in ipairs(event.waves) do
+    local wave = {}
+    for i = 1, size do
+      local name = event.hosts[at + i]
+      wave[i] = name
+      record.by_host[name] = new_host(name, number)
+    end
+    at, record.waves[number] = at + size, wave
+  end
+  record.counts.waiting = #event.hosts
+end
+
+-- What stopped it, and its end, count no more.
+function take.resume(record)
+  record.stopped, record.detached, record.finished = nil, nil, nil
+  for _, name in ipairs(record.hosts) do
+    local host = record.by_host[name]
+    if host.outcome == "not_reached" then move(record, host, "waiting") end
+  end
+end
+
+function take.wave(record, event) record.wave = event.wave end
+
+function take.wave_end(record, event) record.waves_ended = event.wave end
+
+function take.start(record, event)
+  local host = host_of(record, event)
+  host.attempt, host.attempts = event.attempt, math.max(host.attempts, event.attempt)
+  host.start = host.start or event.time
+  host.packets, host.count = {}, 0
+  move(record, host, "running")
+end
+
+function take.call(record, event)
+  host_of(record, event).calls[event.key] = { procedure = event.procedure, time = event.time }
+end
+
+function take.job(record, event)
+  local host = host_of(record, event)
+  host.calls[event.key].job, host.calls[event.key].refused = event.job, nil
+  host.job = event.job
+  host.jobs[#host.jobs + 1] = event.job
+end
+
+function take.refused(record, event) host_of(record, event).calls[event.key].refused = true end
+
+function take.packet(record, event) keep_packet(host_of(record, event), event.data) end
+
+function take.step(record, event) host_of(record, event).steps[event.name] = { value = event.value } end
+
+function take.retry(record, event)
+  local host = host_of(record, event)
+  host.failed_attempt = event.attempt
+  host.message = event.message
+end
+
+take["end"] = function(record, event)
+  local host = host_of(record, event)
+  move(record, host, "ended", event.outcome)
+  host.stop, host.attempts = event.time, event.attempts or host.attempts
+  host.value, host.is_long, host.message, host.type = event.value, event.is_long, event.message, event.type
+  host.job = event.job or host.job
+  if event.packets then host.packets, host.count = event.packets, event.count end
+end
+
+function take.stop(record, event) record.stopped = event.reason end
+
+function take.detach(record, event) record.detached = event.time end
+
+function take.finish(record, event)
+  record.finished = event.time
+  for _, name in ipairs(record.hosts) do
+    local host = record.by_host[name]
+    if host.state ~= "ended" then move(record, host, "ended", "not_reached") end
+  end
+end
+
+--- Takes the next event. One of a kind that it does not know is of a later
+-- harp, and nothing to it.
+function Record:apply(event)
+  local step = take[event.event]
+  if step then step(self, event) end
+  self.latest = event.time or self.latest
+end
+
+--- The hosts that a word means, in their order: an outcome; "failed", all that
+-- have ended but were not ok; "running", "waiting"; "all". nil for other words.
+function Record:list(word)
+  local known = word == "all" or word == "failed" or word == "running" or word == "waiting" or outcomes.TITLES[word]
+  if not known then return nil end
+  local list = {}
+  for _, name in ipairs(self.hosts) do
+    local host = self.by_host[name]
+    local is = host.outcome or host.state
+    if word == "all" or word == is or word == "failed" and host.outcome and outcomes.is_failure(is) then
+      list[#list + 1] = name
+    end
+  end
+  return list
+end
+
+--- The exit status: that of the worst outcome.
+function Record:status() return outcomes.status(self.counts) end
+
+--- A record of nothing; its first event is "run".
+return function()
+  return setmetatable({ by_host = {}, counts = { running = 0, waiting = 0 }, wave = 0, waves_ended = 0 }, Record)
+end
