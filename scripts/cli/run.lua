@@ -20,6 +20,7 @@ arguments: it goes on where it was. See harp runs.]=],
   examples = {
     { "harp fleet.lua web01 web02", "runs fleet.lua with two arguments" },
     { "harp --local --hosts web01,web02 fleet.lua web01 web02", "the same on a stack of its own, to try it" },
+    { "harp --local --hosts 'web[001-200]' fleet.lua", "on 200 hosts; quoted, as shells have a use for brackets" },
     { [[harp -e 'print(require "harp".encode{ 1, 2 })']], "runs a line of Lua" },
   },
   define = function(parser)
