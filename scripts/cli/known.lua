@@ -72,7 +72,8 @@ function known.runs()
   for _, run in ipairs(type(ids) == "table" and ids or {}) do
     local is_known, event = pcall(beginning, journal.path(run))
     if is_known and event then
-      list[#list + 1] = { run, ("%d hosts, %s ago"):format(#event.hosts, show.age(event.time)), event.time }
+      local what = ("%d %s, %s ago"):format(#event.hosts, event.hosts[2] and "hosts" or "host", show.age(event.time))
+      list[#list + 1] = { run, what, event.time }
     end
   end
   table.sort(list, function(a, b) return a[3] > b[3] end)
