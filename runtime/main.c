@@ -30,6 +30,7 @@ static const struct command {
     { "queues", in_lua },
     { "hosts", in_lua },
     { "procedures", in_lua },
+    { "runs", in_lua },
     { "config", in_lua },
     { "help", in_lua },
     { "version", in_lua },
