@@ -26,7 +26,6 @@ outcomes.TITLES = {
 local STATUS = {
   ok = outcome.WELL, exception = outcome.EXCEPTION, error = outcome.ERROR, unreachable = outcome.UNREACHABLE,
   timeout = outcome.TIMEOUT, cancelled = outcome.CANCELLED, unknown = outcome.UNKNOWN,
-  not_reached = outcome.SCRIPT_ERROR,
 }
 
 local BY_STATUS = {}
@@ -60,12 +59,15 @@ function outcomes.of(failure)
   return BY_STATUS[outcome.code(failure)] or "error"
 end
 
---- The exit status of several outcomes, a set or counts by name: the worst's.
+--- The exit status of a run, by its counts: that of the worst outcome; of one
+-- that was stopped without any failure, that harp could not do what it was to.
 function outcomes.status(counts)
-  local worst = outcome.WELL
-  for i, name in ipairs(outcomes.NAMES) do
-    if (counts[name] or 0) ~= 0 and i > 1 then worst = STATUS[name] end
+  local statuses = {}
+  for name, status in pairs(STATUS) do
+    if (counts[name] or 0) > 0 then statuses[#statuses + 1] = status end
   end
+  local worst = outcome.worst(statuses)
+  if worst == outcome.WELL and (counts.not_reached or 0) > 0 then return outcome.SCRIPT_ERROR end
   return worst
 end
 
