@@ -44,10 +44,17 @@ local LOST = { closed = true, econnreset = true, epipe = true, read_error = true
 --- Is it none of ok and not_reached?
 function outcomes.is_failure(name) return name ~= "ok" and name ~= "not_reached" end
 
---- May it be tried again without a procedure running twice that ran to its end?
--- What was cancelled was so on purpose.
+-- What was cancelled was so on purpose, and what is not known may have run.
 local AGAIN = { exception = true, error = true, unreachable = true, timeout = true }
-function outcomes.may_be_retried(name) return AGAIN[name] or false end
+
+-- Errors that come again.
+local LASTING = {
+  unknown_host = true, no_such_procedure = true, invalid_argument_list = true, auth_error = true,
+  invalid_request = true, lua = true,
+}
+
+--- May a host be tried again that ended so, with an error of that type?
+function outcomes.may_be_retried(name, type) return AGAIN[name] and (name ~= "error" or not LASTING[type]) or false end
 
 --- The outcome that an error stands for.
 function outcomes.of(failure)
