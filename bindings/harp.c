@@ -160,6 +160,7 @@ static int open_core(lua_State *L)
     interrupts_open(L);
     editor_open(L);
     history_open(L);
+    status_open(L);
     trace_open(L);
     return 1;
 }

@@ -38,6 +38,7 @@ void journal_open(lua_State *L);        /* journal is_held */
 void interrupts_open(lua_State *L);     /* interrupts */
 void editor_open(lua_State *L);         /* editor terminal has_colours */
 void history_open(lua_State *L);        /* history_read history_append */
+void status_open(lua_State *L);         /* status */
 void trace_open(lua_State *L);          /* trace names_secret */
 
 /*
