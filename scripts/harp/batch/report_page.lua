@@ -35,14 +35,16 @@ report_page.STYLE = [[
     --running: #4d77b0; --running-ink: #8ab6f5;
   }
 }
-* { box-sizing: border-box; }
+*, ::before, ::after { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
   margin: 0; background: var(--paper); color: var(--ink);
   font: 0.9375rem/1.5 var(--text); font-variant-numeric: tabular-nums;
 }
 main { max-width: 76rem; margin: 0 auto; padding: 2.5rem 2rem 4rem; }
-h1 { margin: 0; font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.015em; overflow-wrap: anywhere; }
+h1 {
+  margin: 0; font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -0.015em; overflow-wrap: anywhere;
+}
 h2 { margin: 3rem 0 0.75rem; font-size: 1.125rem; line-height: 1.3; font-weight: 650; letter-spacing: -0.005em; }
 h3 { margin: 0 0 0.25rem; font-size: 0.8125rem; font-weight: 600; color: var(--quiet); }
 p { margin: 0 0 0.5rem; max-width: 44rem; }
@@ -69,7 +71,7 @@ code, pre { font-family: var(--code); font-size: 0.8125rem; }
 .o.ok::before { content: "✓"; background: var(--ok); }
 .o.exception::before { content: "×"; background: var(--exception); }
 .o.error::before { content: "!"; background: var(--error); }
-.o.timeout::before { content: "⧗"; content: "t"; background: var(--timeout); }
+.o.timeout::before { content: "t"; background: var(--timeout); }
 .o.unreachable::before { content: "∅"; background: var(--unreachable); }
 .o.unknown::before { content: "?"; background: var(--unknown); }
 .o.cancelled::before { content: "–"; background: var(--cancelled); }
@@ -99,31 +101,37 @@ svg .running { fill: var(--running); }
 .counts { display: flex; flex-wrap: wrap; gap: 0.375rem 1.75rem; margin: 0.75rem 0 0; padding: 0; list-style: none; }
 .counts b { margin-left: 0.375rem; font-weight: 650; }
 
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0 2.5rem; margin: 1.75rem 0 0; }
+.facts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 2.5rem; margin: 1.75rem 0 0; }
 .facts div {
-  display: grid; grid-template-columns: 6.5rem 1fr; gap: 0.75rem; padding: 0.375rem 0; border-top: 1px solid var(--line);
+  display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: 0.75rem; padding: 0.375rem 0;
+  border-top: 1px solid var(--line);
 }
+.facts .wide { grid-column: 1 / -1; }
 .facts dt { color: var(--quiet); }
 .facts dd { margin: 0; overflow-wrap: anywhere; white-space: pre-line; }
 
 /* The timeline. */
-.timeline { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0 0.75rem; }
+.timeline { display: grid; grid-template-columns: auto minmax(0, 1fr); }
+.timeline > :first-child:not(.plot) { padding-right: 0.75rem; }
 .timeline > .plot:first-child { grid-column: 1 / -1; }
 .plot, .gutter { overflow: visible; }
+.timeline path.ok { opacity: 0.55; }
 .timeline text { font: 0.6875rem var(--text); fill: var(--quiet); }
 .timeline text.in { fill: var(--on-fill); font-weight: 600; }
-.timeline text.by { fill: var(--ink); }
-.timeline text.wave { fill: var(--ink); }
+.timeline text.by, .timeline text.wave { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 3; }
 .timeline .grid { stroke: var(--line); shape-rendering: crispEdges; }
-.timeline line.wave { stroke: var(--quiet); stroke-dasharray: 2 3; shape-rendering: crispEdges; }
+.timeline line.wave { stroke: var(--not-reached); shape-rendering: crispEdges; }
 .timeline .call { stroke: var(--paper); stroke-width: 2; }
 .names { margin: 0; padding: 24px 0 0; max-width: 18rem; list-style: none; font-size: 0.8125rem; }
 .names li { display: flex; height: 20px; line-height: 20px; gap: 0.75rem; justify-content: flex-end; }
 .names a { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; text-decoration: none; }
 .names a:hover { text-decoration: underline; }
 .names i { flex: 1; font-style: normal; font-size: 0.6875rem; color: var(--quiet); white-space: nowrap; }
-.names li.first { box-shadow: 0 -1px var(--line); }
-.legend { margin-top: 0.75rem; font-size: 0.8125rem; color: var(--quiet); }
+.names li.first { box-shadow: 0 -1px var(--not-reached); }
+.legend { margin-top: 0.75rem; font-size: 0.8125rem; color: var(--quiet); max-width: none; }
+.key { white-space: nowrap; margin-right: 1rem; }
+.key svg { display: inline-block; margin-right: 0.375rem; }
+.key .ok { opacity: 0.55; }
 
 .waves { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.875rem; }
 .waves th, .waves td { padding: 0.25rem 1.5rem 0.25rem 0; text-align: right; border-bottom: 1px solid var(--line); }
@@ -134,17 +142,20 @@ svg .running { fill: var(--running); }
 summary { cursor: pointer; }
 .group { border-top: 1px solid var(--line); }
 .group > summary {
-  display: grid; grid-template-columns: 1rem 5.5rem 8.5rem minmax(0, 1fr); align-items: baseline; gap: 0 0.5rem; padding: 0.5rem 0;
-  list-style: none;
+  display: grid; grid-template-columns: 1rem 7rem 8.5rem minmax(0, 1fr); align-items: baseline; gap: 0 0.5rem;
+  padding: 0.5rem 0; list-style: none;
 }
 .group > summary::-webkit-details-marker, .more summary::-webkit-details-marker { display: none; }
 .group > summary::before { content: "›"; color: var(--quiet); text-align: center; }
 .group[open] > summary::before { transform: rotate(90deg); }
 .group > summary:hover { background: var(--sheet); }
-.group > summary b { font-weight: 650; text-align: right; padding-right: 0.75rem; }
+.group > summary b { white-space: nowrap; font-weight: 650; text-align: right; padding-right: 0.75rem; }
 .group > summary code { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--quiet); }
 .group > div { padding: 0.25rem 0 1rem 1.5rem; }
-.group > p { padding-left: 1.5rem; max-width: none; font-size: 0.8125rem; overflow-wrap: anywhere; max-height: 12rem; overflow-y: auto; }
+.group > p {
+  padding-left: 1.5rem; max-width: none; font-size: 0.8125rem; overflow-wrap: anywhere; max-height: 12rem;
+  overflow-y: auto;
+}
 .groups > details:last-child { border-bottom: 1px solid var(--line); }
 .others { margin: 0.75rem 0; max-width: none; }
 pre {
@@ -168,7 +179,9 @@ pre {
 .controls button:hover { background: var(--sheet); }
 .controls button[aria-pressed="true"] { background: var(--band); border-color: var(--not-reached); color: var(--ink); }
 .shown { flex-basis: 100%; margin: 0; font-size: 0.8125rem; color: var(--quiet); }
-.hidden-label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.hidden-label {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
 table.hosts, .hosts tbody { display: block; }
 .hosts tr {
   display: grid; position: relative; padding: 0.375rem 0; border-top: 1px solid var(--line); gap: 0 1.25rem;
@@ -191,7 +204,8 @@ table.hosts, .hosts tbody { display: block; }
 .hosts .m { overflow-wrap: anywhere; color: var(--quiet); }
 .hosts .more { grid-column: 1 / -1; }
 .hosts .more > details > summary {
-  position: absolute; top: 0.375rem; right: 0.25rem; list-style: none; font-size: 0.8125rem; line-height: 1.40625rem; color: var(--link);
+  position: absolute; top: 0.375rem; right: 0.25rem; list-style: none; font-size: 0.8125rem; line-height: 1.40625rem;
+  color: var(--link);
 }
 .hosts .more > details > summary::after { content: " ›"; display: inline-block; padding-left: 0.25rem; }
 .hosts .more > details[open] > summary::after { transform: rotate(90deg); }
@@ -203,10 +217,10 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   main { padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.5rem; }
   h2 { margin-top: 2.25rem; }
-  .facts { grid-template-columns: 1fr; }
+  .facts { grid-template-columns: minmax(0, 1fr); }
+  .facts div { grid-template-columns: 5.5rem minmax(0, 1fr); }
   .names { max-width: 8rem; }
   .names i { display: none; }
-  .timeline { gap: 0 0.5rem; }
   .group > summary { grid-template-columns: 1rem auto 1fr; }
   .group > summary b { padding-right: 0.25rem; }
   .group > summary code { grid-column: 2 / -1; }
@@ -215,7 +229,10 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   .hosts thead { position: static; }
   .hosts thead tr { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
   .hosts thead th:nth-child(n + 6) { display: none; }
-  .hosts tbody tr { grid-template-columns: minmax(0, 1fr) auto; padding: 0.5rem 0; gap: 0.125rem 0.75rem; contain-intrinsic-size: auto 4rem; }
+  .hosts tbody tr {
+    grid-template-columns: minmax(0, 1fr) auto; padding: 0.5rem 0; gap: 0.125rem 0.75rem;
+    contain-intrinsic-size: auto 4rem;
+  }
   .hosts td.f { grid-column: 1; text-align: left; font-size: 0.8125rem; color: var(--quiet); }
   .hosts tbody td:nth-child(4), .hosts tbody td:nth-child(5) { display: none; }
   .hosts td.f[data-more]::after { content: " · " attr(data-more); }

@@ -5,11 +5,13 @@
 local figures = require "harp.batch.figures"
 local markup = require "harp.batch.markup"
 local outcomes = require "harp.batch.outcomes"
+local states = require "harp.batch.report_states"
 
 local MOST_NAMED = 60           -- bars that have their host's name beside them
 local MOST_BARS = 400
 local BARS_HEIGHT = 640         -- of bars without names, about
 local AXIS = 24                 -- pixels above the bars
+local LABEL = 7                 -- half the height of a label
 local STEPS = { 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400 }
 local SLOTS = 400               -- across a page, of the density
 
@@ -58,10 +60,6 @@ end
 
 -- ---- what all have ----
 
-local function state_of(host) return host.outcome or host.state end
-
-local function title_of(state) return outcomes.TITLES[state] or state end
-
 local function stop_of(host, scale) return host.stop or scale.last end
 
 local function wave_times(record)
@@ -78,7 +76,7 @@ local function wave_times(record)
 end
 
 local function describe(host)
-  local text = ("%s: %s"):format(markup.html(host.name), title_of(state_of(host)))
+  local text = ("%s: %s"):format(markup.html(host.name), states.title(states.of(host)))
   if host.start and host.stop then text = ("%s, %s"):format(text, figures.duration(host.stop - host.start)) end
   if host.attempts > 1 then text = ("%s, %d attempts"):format(text, host.attempts) end
   return text
@@ -101,22 +99,22 @@ end
 
 -- What a bar is, when it is not simply ok: behind it, before it, or in it.
 local function add_label(out, host, from, to, y)
-  local state = state_of(host)
-  local text = state == "ok" and "" or title_of(state)
+  local state = states.of(host)
+  local text = state == "ok" and "" or states.title(state)
   if host.attempts > 1 then text = ("%s ×%d"):format(text, host.attempts) end
   if text == "" then return end
   local place = ('x="%.2f%%" dx="6"'):format(to)
   if to > 62 then place = ('x="%.2f%%" dx="-6" text-anchor="end"'):format(from) end
   local is_inside = to > 62 and from < 38
   if is_inside then place = ('x="%.2f%%" dx="6"'):format(from) end
-  out[#out + 1] = ('<text class="%s" %s y="%d">%s</text>'):format(is_inside and "in" or "by", place, y + 4, text)
+  out[#out + 1] = ('<text class="%s" %s y="%.1f">%s</text>'):format(is_inside and "in" or "by", place, y + 4, text)
 end
 
 local function add_bar(out, host, scale, y, height)
   local from, to = scale:percent(host.start), scale:percent(stop_of(host, scale))
   local bar = '<rect class="%s" x="%.2f%%" y="%.1f" width="%.2f%%" height="%.1f"%s><title>%s</title></rect>'
   out[#out + 1] = bar:format(
-    state_of(host), from, y, math.max(to - from, 0.35), height, height > 6 and ' rx="2"' or "", describe(host))
+    states.of(host), from, y, math.max(to - from, 0.35), height, height > 6 and ' rx="2"' or "", describe(host))
   for _, time in ipairs(height > 6 and later_calls(host) or {}) do
     local x = scale:percent(time)
     out[#out + 1] = ('<line class="call" x1="%.2f%%" x2="%.2f%%" y1="%.1f" y2="%.1f"/>'):format(x, x, y, y + height)
@@ -133,16 +131,20 @@ local function bars(record, scale, pitch, is_named)
   local out = { open_svg(height, "The hosts over time; the table of hosts has the same in figures") }
   scale:axis(out, height)
   local gap = pitch >= 12 and 4 or pitch >= 4 and 1 or 0.25
-  local wave = 1
+  local wave, labelled = 1, -100
   for i, name in ipairs(record.hosts) do
     local host, y = record.by_host[name], AXIS + (i - 1) * pitch
+    local middle = y + pitch / 2
     if host.wave ~= wave then add_wave_line(out, y) end
     wave = host.wave
     if host.start then
       local from, to = add_bar(out, host, scale, y + gap / 2, pitch - gap)
-      if is_named then add_label(out, host, from, to, y + pitch / 2) end
+      if is_named or states.is_failure(states.of(host)) and middle - labelled >= 2 * LABEL then
+        add_label(out, host, from, to, middle)
+        labelled = middle
+      end
     elseif is_named then
-      out[#out + 1] = ('<text class="by" x="4" y="%d">%s</text>'):format(y + pitch / 2 + 4, title_of(state_of(host)))
+      out[#out + 1] = ('<text class="by" x="4" y="%.1f">%s</text>'):format(middle + 4, states.title(states.of(host)))
     end
   end
   out[#out + 1] = "</svg>"
@@ -165,17 +167,33 @@ local function named(record, ids)
   return table.concat(out, "\n")
 end
 
--- A label every 14 pixels at most.
+-- Where each wave has its label: the larger ones first, as far as there is room.
+local function places(record, pitch)
+  local waves, at = {}, AXIS
+  for number, names in ipairs(record.waves) do
+    waves[number] = { number = number, at = at, size = #names }
+    at = at + #names * pitch
+  end
+  table.sort(waves, function(a, b)
+    if a.size ~= b.size then return a.size > b.size end
+    return a.number < b.number
+  end)
+  local taken, placed = {}, {}
+  for _, wave in ipairs(waves) do
+    local row = wave.at // LABEL
+    if not taken[row - 1] and not taken[row] and not taken[row + 1] then
+      taken[row] = true
+      placed[#placed + 1] = wave
+    end
+  end
+  return placed
+end
+
 local function gutter(record, pitch)
   local height = math.ceil(AXIS + #record.hosts * pitch + 4)
   local out = { ('<svg class="gutter" width="64" height="%d" aria-hidden="true">'):format(height) }
-  local at, last = AXIS, -100
-  for number, names in ipairs(record.waves) do
-    if at - last >= 14 then
-      out[#out + 1] = ('<text x="0" y="%.1f">wave %d</text>'):format(at + 10, number)
-      last = at
-    end
-    at = at + #names * pitch
+  for _, wave in ipairs(places(record, pitch)) do
+    out[#out + 1] = ('<text x="0" y="%.1f">wave %d</text>'):format(math.min(wave.at + 10, height - 2), wave.number)
   end
   out[#out + 1] = "</svg>"
   return table.concat(out, "\n")
@@ -232,19 +250,30 @@ local function stack(record, scale, out)
   out[#out + 1] = area("running", low, sums(begun), #record.hosts)
 end
 
+-- The row, of three, in which a label does not touch the one before it.
+local function free_row(last, x)
+  for row = 1, 3 do
+    if x - (last[row] or -100) >= 16 then return row end
+  end
+end
+
 local function add_waves(record, scale, out, height)
-  local last = -100
+  local texts, last, line = {}, {}, -100
   for number, time in ipairs(#record.waves > 1 and wave_times(record) or {}) do
     local x = time and scale:percent(time)
-    if x and x - last >= 0.5 then
+    local row = x and free_row(last, x)
+    if x and (row or x - line >= 0.5) then
+      line = x
       out[#out + 1] = ('<line class="wave" x1="%.2f%%" x2="%.2f%%" y1="%d" y2="%d"/>'):format(x, x, AXIS, height)
     end
-    if x and x - last >= 16 then
+    if row then
+      last[row] = x
       local place = x < 84 and 'dx="5"' or 'dx="-5" text-anchor="end"'
-      out[#out + 1] = ('<text class="wave" x="%.2f%%" %s y="%d">wave %d</text>'):format(x, place, AXIS + 14, number)
-      last = x
+      local text = '<text class="wave" x="%.2f%%" %s y="%d">wave %d</text>'
+      texts[#texts + 1] = text:format(x, place, AXIS + row * 2 * LABEL, number)
     end
   end
+  table.move(texts, 1, #texts, #out + 1, out)
 end
 
 -- The failures of an outcome: a tick for each, or for some at the same place.
@@ -296,7 +325,7 @@ local function density_labels(record)
   end
   for i, outcome in ipairs(lanes) do
     out[#out + 1] = ('<text x="70" y="%d" text-anchor="end">%s</text>'):format(
-      bottom + 8 + i * LANE - 8, title_of(outcome))
+      bottom + 8 + i * LANE - 8, states.title(outcome))
   end
   out[#out + 1] = "</svg>"
   return table.concat(out, "\n")
@@ -306,12 +335,17 @@ end
 
 local timeline = {}
 
+local function key(state)
+  return ('<span class="key"><svg width="10" height="10" aria-hidden="true"><rect class="%s" width="10" height="10" '
+    .. 'rx="2"/></svg>%s</span>'):format(state, states.title(state))
+end
+
 --- The timeline of a record, HTML; ids: host → id of its row in the page.
 function timeline.html(record, ids)
   local scale, hosts = new_scale(record), #record.hosts
   if hosts > MOST_BARS then
     return ('<div class="timeline">%s%s</div>'):format(density_labels(record), density(record, scale)),
-      "How many hosts had ended, by how, and how many were running, over time."
+      key "ok" .. key "running" .. "How many hosts had ended, and how many were running, over time; each failure below."
   end
   if hosts <= MOST_NAMED then
     return ('<div class="timeline">%s%s</div>'):format(named(record, ids), bars(record, scale, 20, true)),
