@@ -84,11 +84,11 @@ end
 -- Of one that the dispatcher, or harp itself, has refused the error is kept: it
 -- is raised again where the step is run again, which may have gone on with it.
 local function note_refusal(self, key, failure)
-  local is_final = core.is_error(failure) and not self.lost
-  self.run:note{
-    event = "refused", host = self.name, key = key, message = journal.text(tostring(failure):match "[^\n]*"),
-    failure = is_final and { kind = failure.kind, type = failure.type, message = journal.text(failure.message or "") } or nil,
-  }
+  local text, kept = journal.text(tostring(failure):match "[^\n]*"), nil
+  if core.is_error(failure) and not self.lost then
+    kept = { kind = failure.kind, type = failure.type, message = journal.text(failure.message or "") }
+  end
+  self.run:note{ event = "refused", host = self.name, key = key, message = text, failure = kept }
 end
 
 local function submit(self, procedure, own, ...)
