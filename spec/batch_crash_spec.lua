@@ -4,11 +4,10 @@
 local harness = require "spec.support.harness"
 local recipe = require "spec.support.recipe"
 local harp = require "harp"
-local socket = require "socket"
 
 local FAULT = os.getenv "HARP_BUILD" .. "/fault.so"
 local KILLED = 128 + 9
-local KILL_WITHIN = 0.2         -- seconds
+local KILL_WITHIN = 0.12        -- seconds
 
 -- Each adds a line to a file when it runs; `flaky` fails once for each host.
 local PROCEDURES = [[
@@ -72,7 +71,9 @@ describe("a batch", function()
     rpc = harp.caller(dispatcher.address)
   end)
 
-  before_each(function() harness.write(directory .. "/runs", "") end)
+  before_each(function()
+    harness.shell(("rm -f %s/runs %s/failed*; touch %s/runs"):format(directory, directory, directory))
+  end)
 
   teardown(harness.clean_up)
 
@@ -92,15 +93,25 @@ describe("a batch", function()
 
   local function host_name(i) return ("web%03d"):format(i) end
 
-  -- What each host's calls must have become: each ran once, flaky twice.
-  local TIMES = { one = { only = 1 }, many = { first = 1, second = 1, flaky = 2, last = 1 } }
-  local VALUES = {
-    one = function(name) return name .. " only" end,
-    many = function(name) return { name .. " first", name .. " second", "late", name .. " last" } end,
+  -- What must have become of each host's calls, and of itself. In a small run one
+  -- of them fails once.
+  local KINDS = {
+    one = function(name) return { only = 1 }, name .. " only", 1 end,
+    many = function(name)
+      return { first = 1, second = 1, flaky = 2, last = 1 },
+        { name .. " first", name .. " second", "late", name .. " last" }, 2
+    end,
+    small = function(name)
+      local fails = name == "web003"
+      return { first = 1, last = not fails and 1 or nil, flaky = fails and 2 or nil },
+        { name .. " first", fails and "late" or name .. " last" }, fails and 2 or 1
+    end,
   }
 
   local function check_host(kind, name, host)
-    assert.same({ "ok", VALUES[kind](name), kind == "many" and 2 or 1 }, { host.outcome, host.value, host.attempts })
+    local times, result, attempts = KINDS[kind](name)
+    assert.same({ "ok", result, attempts }, { host.outcome, host.value, host.attempts })
+    return times
   end
 
   -- A run is over, all went well: what ran, what the journal has and what the
@@ -111,8 +122,7 @@ describe("a batch", function()
     local hosts = one:over(ids[1])
     local ran, jobs, total = counts(), jobs_of(ids[1]), 0
     for i = 1, count do
-      check_host(kind, host_name(i), hosts[host_name(i)])
-      for what, times in pairs(TIMES[kind]) do
+      for what, times in pairs(check_host(kind, host_name(i), hosts[host_name(i)])) do
         local line = ("%s %s %s"):format(name, host_name(i), what)
         assert.equal(times, ran[line], line)
         ran[line] = nil
@@ -147,23 +157,32 @@ describe("a batch", function()
   local function words_for(one, name, count)
     local id = one:ids(name)[1]
     local has_begun = id and harness.read(one:path(id)):find "\n"
+    if id and not has_begun then os.remove(one:path(id)) end    -- it is none yet
     if has_begun and (is_over(one, id) or math.random(2) == 1) then
       return "--resume " .. (math.random(2) == 1 and id or name)
     end
     return ("%s %s 'web[001-%03d]'"):format(one.script, name, count)
   end
 
-  -- Kills a recipe until it is over; returns how often.
-  local function kill_until_over(one, name, count, least, most)
-    local kills = 0
+  local function size(one, name)
+    local id = one:ids(name)[1]
+    return id and #harness.read(one:path(id)) or 0
+  end
+
+  -- Kills a recipe until it is over; returns how often. It has more time from
+  -- then on where it had not enough to get anywhere.
+  local function kill_until_over(one, name, count)
+    local kills, seconds = 0, 0.01
     while true do
-      local seconds = least + math.random() * (most - least)
-      local _, errors, status = one:run(("timeout -s KILL %.3f"):format(seconds), words_for(one, name, count))
+      local before = size(one, name)
+      local _, errors, status = one:run(("timeout -s KILL %.3f"):format(seconds + math.random() * KILL_WITHIN),
+        words_for(one, name, count))
       if status ~= KILLED then
         assert.same({ "", 0 }, { errors, status })
         return kills
       end
       kills = kills + 1
+      if size(one, name) - before < 1000 then seconds = seconds + 0.01 end
     end
   end
 
@@ -174,10 +193,190 @@ describe("a batch", function()
       while kills < 100 do
         runs = runs + 1
         local name = kind .. runs
-        kills = kills + kill_until_over(one, name, 200, 0.02, KILL_WITHIN)
+        kills = kills + kill_until_over(one, name, 200)
         check_exact(one, kind, name, 200)
         check_nothing_left(one, name)
       end
     end)
   end
+
+  -- ---- at each write and sync of the journal ----
+
+  -- Waves, a step that is remembered, a procedure that fails once.
+  local SMALL = [[
+  local run = arg[1]
+  batch.run{
+    name = run, caller = rpc, hosts = "web[001-006]", serial = { 1, "100%" }, concurrency = 3, show = "none",
+    retries = { 1, backoff = 0 },
+    step = function(host, name)
+      local first = batch.step("first", function() return host.mark(run, name, "first") end)
+      local last = name == "web003" and host.flaky(run, name) or host.mark(run, name, "last")
+      return { first, last:get() }
+    end,
+  }]]
+
+  local function fault(what, count)
+    return ("LD_PRELOAD=%s HARP_FAULT_FILE=.jsonl HARP_FAULT=\"%s\" %s"):format(
+      FAULT, what, count and "HARP_FAULT_COUNT=" .. count or "")
+  end
+
+  local function has_library()
+    local library = io.open(FAULT)
+    if library then library:close() end
+    return library ~= nil
+  end
+
+  local function words(one, name) return ("%s %s"):format(one.script, name) end
+
+  -- How many writes and syncs the journal of a run has.
+  local function count_writes(one)
+    local count = directory .. "/count"
+    assert.same({ "", "", 0 }, { one:run(fault("kill 1000000 before", count), words(one, "counted")) })
+    check_exact(one, "small", "counted", 6)
+    return (string.unpack("=I8", harness.read(count)))
+  end
+
+  local function go_on(one, name)
+    local id = one:ids(name)[1]
+    local has_begun = id and harness.read(one:path(id)):find "\n"
+    if id and not has_begun then os.remove(one:path(id)) end    -- it is none yet
+    assert.same({ "", "", 0 }, { one:run(nil, has_begun and "--resume " .. id or words(one, name)) })
+  end
+
+  it("is killed before, in and behind each write and sync of its journal: each call ran exactly once", function()
+    if not has_library() then return pending "no fault.so" end
+    local one = recipe.new(dispatcher.address, SMALL)
+    local writes = count_writes(one)
+    assert.truthy(writes > 50, writes)
+    local killed = 0
+    for write = 1, writes do
+      for _, how in ipairs{ "before", "half", "after" } do
+        local name = ("%s%d"):format(how, write)
+        local _, _, status = one:run(fault(("kill %d %s"):format(write, how)), words(one, name))
+        if status == KILLED then killed = killed + 1 end
+        go_on(one, name)
+        check_exact(one, "small", name, 6)
+      end
+    end
+    assert.truthy(killed > writes * 2, killed)
+  end)
+
+  it("whose journal finds the disk full stops before it does what is not in it, and goes on later", function()
+    if not has_library() then return pending "no fault.so" end
+    local one = recipe.new(dispatcher.address, SMALL)
+    local writes = count_writes(one)
+    for write = 1, writes - 10, 3 do
+      -- For long, or so shortly that the next write would do well.
+      local name = "full" .. write
+      local _, errors, status = one:run(fault(("fail %d %d 28"):format(write, write % 2 == 0 and 60000 or 2)),
+        words(one, name))
+      assert.equal(1, status, errors)
+      assert.truthy(errors:find("the journal cannot be written, so nothing more is done: ", 1, true), errors)
+      assert.truthy(errors:find("No space left on device", 1, true), errors)
+      local id = one:ids(name)[1]
+      local known = {}
+      for _, event in ipairs(one:events(id)) do
+        if event.event == "call" then known[#known + 1] = event.key end
+      end
+      local ran = 0
+      for line in pairs(counts()) do
+        if line:match "^%S+" == name then ran = ran + 1 end
+      end
+      assert.truthy(ran <= #known)
+      if #known > 0 then
+        assert.truthy(errors:find(("%s goes on where it was: harp run --resume %s\n"):format(id, id), 1, true), errors)
+      end
+      go_on(one, name)
+      check_exact(one, "small", name, 6)
+    end
+  end)
+
+  -- ---- the dispatcher ----
+
+  local function lines_of_runs() return select(2, harness.read(directory .. "/runs"):gsub("\n", "")) end
+
+  -- What a call of each host became: ok and once, or unknown; how many of each.
+  local function count_outcomes(one, name, count)
+    local hosts = one:over(one:ids(name)[1])
+    local ran, ok, unknown = counts(), 0, 0
+    for i = 1, count do
+      local host, times = hosts[host_name(i)], ran[("%s %s only"):format(name, host_name(i))] or 0
+      if host.outcome == "ok" then
+        check_host("one", host_name(i), host)
+        assert.equal(1, times, host_name(i))
+        ok = ok + 1
+      else
+        assert.same({ "unknown", "missing_result" }, { host.outcome, host.type })
+        assert.truthy(times <= 1, host_name(i))
+        unknown = unknown + 1
+      end
+    end
+    return ok, unknown
+  end
+
+  it("outlives its dispatcher: what ran when that was killed is unknown, all else ran exactly once", function()
+    local server = start_dispatcher()
+    local one = recipe.new(server.address, ONE)
+    local wait = one:start(nil, one.script .. " restarted 'web[001-060]' 0.1")
+    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    server:stop "KILL"
+    harp.sleep(0.3)
+    server:restart()
+    local _, errors, status = wait()
+    assert.same({ "", 8 }, { errors, status })
+    local ok, unknown = count_outcomes(one, "restarted", 60)
+    assert.truthy(unknown >= 1 and unknown <= 10, unknown)
+    assert.equal(60, ok + unknown)
+    server:stop "KILL"
+  end)
+
+  it("is left when its dispatcher stays away, and completed later", function()
+    local server = start_dispatcher()
+    local one = recipe.new(server.address, ONE, { caller = "retry_for = 0.3" })
+    local wait = one:start(nil, one.script .. " away 'web[001-060]' 0.1")
+    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    server:stop "KILL"
+    local _, errors, status = wait()
+    local id = one:ids "away"[1]
+    assert.truthy(errors:find(("%s goes on where it was: harp run --resume %s\n"):format(id, id), 1, true), errors)
+    assert.equal(6, status, errors)
+    _, errors, status = one:resume(id)
+    assert.equal(6, status, errors)
+    server:restart()
+    _, errors, status = one:resume(id)
+    assert.same({ "", 8 }, { errors, status })
+    local ok, unknown = count_outcomes(one, "away", 60)
+    assert.truthy(unknown >= 1 and unknown <= 10, unknown)
+    assert.equal(60, ok + unknown)
+    server:stop "KILL"
+  end)
+
+  -- ---- the way to it ----
+
+  it("loses its connection at bad moments: each call ran exactly once", function()
+    math.randomseed(os.time())
+    local proxy = harness.proxy(dispatcher)
+    local one = recipe.new(proxy.address, MANY)
+    local is_over_now, cuts = false, 0
+    local wait = one:start(nil, one.script .. " cut 'web[001-100]'")
+    local watcher = harp.spawn(function()
+      harness.eventually(function() return lines_of_runs() > 0 end, 60)
+      while not is_over_now do
+        -- The request arrived, its answer is lost; or half of an answer; or none of it.
+        local kind = math.random(3)
+        if kind == 1 then proxy:swallow{ from = "server", after = math.random(0, 200), now = true } end
+        if kind == 2 then proxy:swallow{ from = "client", after = math.random(0, 2000), now = true } end
+        if kind == 3 then proxy:cut_all{ by = math.random(2) == 1 and "rst" or "fin" } end
+        cuts = cuts + 1
+        harp.sleep(0.02 + math.random() * 0.06)
+        is_over_now = #one:ids "cut" == 1 and is_over(one, one:ids "cut"[1])
+      end
+    end)
+    watcher:join()
+    local _, errors, status = wait()
+    assert.same({ "", 0 }, { errors, status })
+    assert.truthy(cuts > 5, cuts)
+    check_exact(one, "many", "cut", 100)
+    proxy:stop "KILL"
+  end)
 end)
