@@ -261,6 +261,37 @@ describe("a batch", function()
     assert.truthy(killed > writes * 2, killed)
   end)
 
+  -- One host of the first wave fails; nothing of the second is ever called.
+  local STOPPED = [[
+  batch.run{
+    name = arg[1], caller = rpc, hosts = "web[001-004]", serial = 2, concurrency = 1, show = "none",
+    %s,
+    step = function(host, name)
+      if name == "web001" then error{ type = "no" } end
+      return host.mark(arg[1], name, "only")
+    end,
+  }]]
+
+  for option, called in pairs{ ["max_fail = 0"] = 1, ["on_fail = \"batch\""] = 0 } do
+    it("is killed at each write while it stops, and stops all the same: " .. option, function()
+      if not has_library() then return pending "no fault.so" end
+      local one, count = recipe.new(dispatcher.address, STOPPED:format(option)), directory .. "/count"
+      assert.equal(4, select(3, one:run(fault("kill 1000000 before", count), words(one, "counted"))))
+      for write = 2, (string.unpack("=I8", harness.read(count))) do
+        local name = "stopped" .. write
+        one:run(fault(("kill %d before"):format(write)), words(one, name))
+        local id = one:ids(name)[1]
+        -- When it had been said that it was over, more would be done.
+        if not is_over(one, id) then assert.equal(4, select(3, one:resume(id))) end
+        local hosts = one:over(id)
+        assert.same({ "error", called == 1 and "ok" or nil }, { hosts.web001.outcome, hosts.web002.outcome })
+        local ran = counts()
+        assert.same({ called == 1 and 1 or nil }, { ran[name .. " web002 only"] })
+        assert.is_nil(ran[name .. " web003 only"] or ran[name .. " web004 only"] or hosts.web003.outcome)
+      end
+    end)
+  end
+
   it("whose journal finds the disk full stops before it does what is not in it, and goes on later", function()
     if not has_library() then return pending "no fault.so" end
     local one = recipe.new(dispatcher.address, SMALL)
@@ -378,5 +409,101 @@ describe("a batch", function()
     assert.truthy(cuts > 5, cuts)
     check_exact(one, "many", "cut", 100)
     proxy:stop "KILL"
+  end)
+
+  -- ---- a dispatcher that knows no dedup keys ----
+
+  describe("on a stock look-alike", function()
+    local STOCK = [[
+    local run = batch.run{
+      name = arg[1], caller = rpc, hosts = arg[2], concurrency = 5, retries = { 2, backoff = 0 }, show = "none",
+      step = function(host, name) return host.sum(1000, math.tointeger(tonumber(name:match "%d+"))) end,
+    }
+    print(harp.encode(run.results))]]
+
+    -- How often each host was called since `from`, a length of its journal; and
+    -- what is its length.
+    local function submitted(stock, from)
+      local text, list = harness.read(stock.directory .. "/journal"), {}
+      local function take(_, _, request)
+        local host = harp.decode(request).host
+        list[host] = (list[host] or 0) + 1
+      end
+      assert(load(text:sub(from + 1), "journal", "t", { submitted = take, ended = function() end }))()
+      return list, #text
+    end
+
+    local function check(host, name, times)
+      if host.outcome == "ok" then
+        assert.same({ 1000 + tonumber(name:match "%d+"), 1 }, { host.value, times })
+      else
+        assert.same({ "unknown", "unknown_outcome", 1 }, { host.outcome, host.type, host.attempts })
+        assert.truthy(not times or times == 1, times)
+      end
+    end
+
+    it("ends well", function()
+      local stock = harness.stock{ hosts = 60 }
+      local one = recipe.new(stock.address, STOCK)
+      local output, errors, status = one:run(nil, one.script .. " fine 'web[001-060]'")
+      assert.same({ "", 0 }, { errors, status })
+      assert.equal(1060, harp.decode(output).web060.value)
+      local times = submitted(stock, 0)
+      for i = 1, 60 do assert.equal(1, times[host_name(i)]) end
+      stock:stop "KILL"
+    end)
+
+    it("never calls a host twice, however often it is killed", function()
+      math.randomseed(os.time())
+      local stock = harness.stock{ hosts = 60, latency = 0.01 }
+      local one = recipe.new(stock.address, STOCK)
+      local kills, runs, from = 0, 0, 0
+      while kills < 40 do
+        runs = runs + 1
+        local name = "stock" .. runs
+        local seconds = 0.01
+        repeat
+          local before = size(one, name)
+          local _, errors, status = one:run(
+            ("timeout -s KILL %.3f"):format(seconds + math.random() * 0.06), words_for(one, name, 60))
+          if status == KILLED then kills = kills + 1 else assert.equal("", errors) end
+          if size(one, name) - before < 500 then seconds = seconds + 0.01 end
+        until status ~= KILLED
+        local times
+        times, from = submitted(stock, from)
+        local hosts = one:over(one:ids(name)[1])
+        for i = 1, 60 do check(hosts[host_name(i)], host_name(i), times[host_name(i)]) end
+      end
+      stock:stop "KILL"
+    end)
+
+    it("does not know what became of a submit that was cut off", function()
+      local stock = harness.stock{ hosts = 60 }
+      local proxy = harness.proxy(stock)
+      local one = recipe.new(proxy.address, STOCK)
+      proxy:delay{ from = "server", seconds = 100, skip = 2 }   -- the first ones ask what it can
+      assert.equal(KILLED, select(3, one:run("timeout -s KILL 3", one.script .. " cut web007")))
+      proxy:pass()
+      assert.equal(1, submitted(stock, 0).web007)
+      local _, errors, status = one:resume "cut"
+      assert.same({ "", 8 }, { errors, status })
+      local hosts = one:over(one:ids "cut"[1])
+      check(hosts.web007, "web007", submitted(stock, 0).web007)
+      assert.equal("unknown", hosts.web007.outcome)
+      proxy:stop "KILL"
+      stock:stop "KILL"
+    end)
+
+    it("is refused what needs a list of the hosts", function()
+      local stock = harness.stock{ hosts = 60 }
+      local one = recipe.new(stock.address, STOCK)
+      for _, selection in ipairs{ "'web*'", "all", "'!web001'" } do
+        local _, errors, status = one:run(nil, one.script .. " listed " .. selection)
+        assert.equal(2, status, errors)
+        assert.truthy(errors:find "^harp: hosts: [^\n]*this dispatcher cannot list its hosts", errors)
+      end
+      assert.same({}, one:ids "listed")
+      stock:stop "KILL"
+    end)
   end)
 end)
