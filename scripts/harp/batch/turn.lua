@@ -176,9 +176,8 @@ local function remember(self, name, v)
 end
 
 local function enter(self, path, fn, host)
-  local outer, thread = self.step, coroutine.running()
-  if outer and self.thread ~= thread then fail("%q begins while %q of the same host is not over", path, outer) end
-  self.step, self.thread = path, thread
+  local outer = self.step
+  self.step, self.thread = path, coroutine.running()
   local results = table.pack(pcall(function() return wait_for(fn(host)) end))
   self.step = outer
   if not results[1] then error(results[2], 0) end
@@ -190,6 +189,9 @@ end
 function Turn:run_step(name, fn, host)
   if type(name) ~= "string" or name == "" then fail "a step has a name" end
   if type(fn) ~= "function" then fail("step %q has no function", name) end
+  if self.step and self.thread ~= coroutine.running() then
+    fail("%q begins while %q of the same host is not over", name, self.step)
+  end
   local path = self.step and self.step .. "/" .. name or name
   if self.seen[path] then fail("there are two steps %q of one host: give each a name of its own", path) end
   self.seen[path] = true
