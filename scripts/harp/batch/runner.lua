@@ -213,9 +213,17 @@ function Runner:stop(reason)
   self:note{ event = "stop", reason = reason }
 end
 
+-- Whether a call was accepted will be known by its key when the run goes on.
+local function loss(failure)
+  if failure.type ~= "unknown_outcome" then return failure end
+  return core.error{
+    kind = "CommunicationError", type = "lost", message = "the dispatcher was lost while a call was submitted",
+  }
+end
+
 --- The dispatcher cannot be reached any more: the run is left as it is.
 function Runner:lose(failure)
-  self.stopping, self.failure = true, self.failure or failure
+  self.stopping, self.failure = true, self.failure or loss(failure)
 end
 
 -- ---- waves ----
