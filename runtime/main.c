@@ -25,6 +25,7 @@ static const struct command {
     { "daemon", cli_daemon },
     { "local", cli_local },
     { "call", in_lua },
+    { "attach", in_lua },
     { "job", in_lua },
     { "jobs", in_lua },
     { "queues", in_lua },
