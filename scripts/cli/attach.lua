@@ -50,12 +50,16 @@ local function watch(options, record, observer)
   return watching.jobs(how), true
 end
 
--- A dispatcher that cannot list jobs, or cannot be reached, is not why there is
--- no such run here.
+-- That a dispatcher which nobody asked for cannot list jobs, or be reached, is
+-- not why there is no such run here.
+local function is_no_matter(options, failure)
+  return core.is_error(failure, "UsageError") or not options.caller and core.is_error(failure, "CommunicationError")
+end
+
 local function watch_or_raise(options, observer)
   local record, missing = find(options.run)
   local well, found, is_running = pcall(watch, options, record, observer)
-  if not well then error(missing and core.is_error(found, "UsageError") and missing or found, 0) end
+  if not well then error(missing and is_no_matter(options, found) and missing or found, 0) end
   if not found then error(missing, 0) end
   return found, is_running
 end
@@ -72,7 +76,8 @@ local function status_of(record)
 end
 
 local function run(options)
-  local observer <close> = require "harp.batch.show".choose{ show = options.json and "jsonl" or "auto", out = io.stdout }
+  local how = options.json and "jsonl" or "auto"
+  local observer <close> = require "harp.batch.show".choose{ show = how, out = io.stdout }
   local record, is_running
   local ended = interrupts.attend(function() record, is_running = watch_or_raise(options, observer) end, function()
     observer:close()

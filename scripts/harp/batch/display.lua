@@ -43,16 +43,19 @@ end
 
 local function room_of(self) return math.max(columns_of(self) - self.label_width, LEAST_ROOM) end
 
-local function write(self, name, text)
-  self.sink:write(prefix_of(self, name) .. text .. "\n")
+-- While there is a line at the bottom, it is shown with it the next time.
+local function put(self, text)
+  if not (self.is_drawn and self.status and self.status:write(text)) then self.sink:write(text) end
 end
+
+local function write(self, name, text) put(self, prefix_of(self, name) .. text .. "\n") end
 
 local function write_lines(self, name, lines, before)
   local prefix = prefix_of(self, name)
-  self.sink:write(prefix .. before .. table.concat(lines, "\n" .. prefix) .. "\n")
+  put(self, prefix .. before .. table.concat(lines, "\n" .. prefix) .. "\n")
 end
 
-local function note(self, parameters, text) self.sink:write(self.sink:paint(parameters, text) .. "\n") end
+local function note(self, parameters, text) put(self, self.sink:paint(parameters, text) .. "\n") end
 
 -- ---- the line at the bottom ----
 
@@ -202,7 +205,7 @@ function display.new(options)
   local stream, sink = at == 1 and io.stdout or io.stderr, new_sink(out)
   return setmetatable({
     sink = sink, bar = out == stream and sink or new_sink(stream), area = at, prefixes = {}, number = 0,
-    label_width = 0, has_packets = {}, left = math.huge,
+    is_drawn = core.terminal(DESCRIPTORS[out] or -1) ~= nil, label_width = 0, has_packets = {}, left = math.huge,
   }, Display)
 end
 

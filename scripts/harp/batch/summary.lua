@@ -52,8 +52,8 @@ end
 local function add_title(lines, record, paint)
   local took = (record.finished or record.latest or record.time) - record.time
   lines[1] = ("%s: %s of %s in %s%s"):format(
-    paint("1", record.run), counts_text(record, paint), brief.count(record.total or #record.hosts, "host"), brief.time(took),
-    waves_text(record))
+    paint("1", record.run), counts_text(record, paint), brief.count(record.total or #record.hosts, "host"),
+    brief.time(took), waves_text(record))
   if record.stopped then lines[2] = paint("33", "stopped: ") .. show.one_line(record.stopped) end
 end
 
@@ -235,11 +235,14 @@ local function add_hints(lines, record, is_cut)
   if brief.failures(record) > 0 and not record.is_elsewhere then
     add_hint(lines, ("--limit @%s:failed"):format(run), "takes those that failed, in another run")
   end
-  if is_cut and not record.is_elsewhere then add_hint(lines, ("harp attach --all --json %s"):format(run), "all that they said") end
+  if is_cut and not record.is_elsewhere then
+    add_hint(lines, ("harp attach --all --json %s"):format(run), "all that they said")
+  end
 end
 
---- The lines about a record (which may be of a run of elsewhere, see watching.lua), for a terminal of so many columns (default 80).
--- paint(SGR parameters, text) → text: colours; default as standard output has them.
+--- The lines about a record (also one of a run of elsewhere, see watching.lua),
+-- for a terminal of so many columns (default 80). paint(SGR parameters, text) →
+-- text: colours; default as standard output has them.
 function summary.lines(record, columns, paint)
   columns = columns or 80
   local has_colours = not paint and core.has_colours(1)

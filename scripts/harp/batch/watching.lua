@@ -39,9 +39,11 @@ local function complain(self, failure)
 end
 
 local function follow(self, name, id)
-  local since = self.is_all and 0 or nil
-  local packets <close> = self.rpc:job(id):follow{ since = since, recent = not since and RECENT or nil, numbered = true }
-  for number, data in packets do tell(self, { event = "packet", host = name, job = id, number = number, data = data }) end
+  local options = self.is_all and { since = 0, numbered = true } or { recent = RECENT, numbered = true }
+  local packets <close> = self.rpc:job(id):follow(options)
+  for number, data in packets do
+    tell(self, { event = "packet", host = name, job = id, number = number, data = data })
+  end
 end
 
 -- The end of a host, as far as its job tells.
@@ -78,8 +80,12 @@ end
 
 -- The packets of a job that was over before it could be followed.
 local function tell_packets(self, event)
-  for number, data in ipairs(event.packets or {}) do
-    tell(self, { event = "packet", host = event.host, job = event.job, number = number - 1, data = data })
+  local packets = event.packets or {}
+  local first = (event.count or #packets) - #packets - 1
+  for number, data in ipairs(packets) do
+    tell(self, {
+      event = "packet", time = event.time, host = event.host, job = event.job, number = first + number, data = data,
+    })
   end
 end
 
@@ -195,7 +201,8 @@ local function begin(self, found)
   local first = found[1]
   local total = math.tointeger(first.about.hosts)
   self.record:apply{
-    event = "run", run = self.run, name = self.run, hosts = core.array{}, waves = core.array{ 0 }, time = first.job.time.submit,
+    event = "run", run = self.run, name = self.run, hosts = core.array{}, waves = core.array{ 0 },
+    time = first.job.time.submit,
   }
   self.record.wave, self.record.is_elsewhere = 1, true
   self.record.total = total or 0
