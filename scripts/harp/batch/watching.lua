@@ -246,7 +246,6 @@ local function note_ended(self, list)
 end
 
 local function watch_job(self, found)
-  note_job(self, found, tell)
   self.running = self.running + 1
   core.spawn(function()
     local well, failure = pcall(function()
@@ -266,7 +265,10 @@ local function watch_list(self, list)
     if self.failure then error(self.failure[1], 0) end
     local more = new_jobs(self)
     if more[1] or self.running > 0 then quiet_since = core.now() end
-    for _, found in ipairs(more) do watch_job(self, found) end
+    for _, found in ipairs(more) do
+      note_job(self, found, tell)
+      watch_job(self, found)
+    end
   end
 end
 
@@ -287,6 +289,7 @@ function watching.jobs(options)
     table.insert(found.job.state == "ended" and ended or running, found)
   end
   note_ended(self, ended)
+  for _, found in ipairs(running) do note_job(self, found, self.is_all and tell or apply) end
   attach(self)
   watch_list(self, running)
   return self.record
