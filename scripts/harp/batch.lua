@@ -67,24 +67,24 @@ local batch = {}
 
 -- ---- hosts ----
 
-local function expand(selection, rpc)
-  return hosts.expand(selection, {
-    list = function()
-      local names = {}
-      for host in rpc:hosts() do names[#names + 1] = host.name end
-      return names
-    end,
-    groups = settings.groups(), run = journal.find,
-  })
+local function names_of(rpc)
+  local names = {}
+  for host in rpc:hosts() do names[#names + 1] = host.name end
+  return names
 end
 
+local function expand(selection, list)
+  return hosts.expand(selection, { list = list, groups = settings.groups(), run = journal.find })
+end
+
+-- The hosts of a batch; globs of the limit look at them, not at all that there are.
 local function select_hosts(given, rpc)
   local selection = given.hosts
   if type(selection) == "function" then selection = selection(rpc) end
-  local names = expand(selection, rpc)
+  local names = expand(selection, function() return names_of(rpc) end)
   if not given.limit then return names end
   local kept, list = {}, {}
-  for _, name in ipairs(expand(given.limit, rpc)) do kept[name] = true end
+  for _, name in ipairs(expand(given.limit, function() return names end)) do kept[name] = true end
   for _, name in ipairs(names) do
     if kept[name] then list[#list + 1] = name end
   end

@@ -4,6 +4,7 @@
 
 local brief = require "harp.batch.brief"
 local core = require "harp.core"
+local new_sink = require "harp.batch.sink"
 local outcomes = require "harp.batch.outcomes"
 local show = require "harp.cli.show"
 local width = require "harp.cli.width"
@@ -241,15 +242,12 @@ local function add_hints(lines, record, is_cut)
 end
 
 --- The lines about a record (also one of a run of elsewhere, see watching.lua),
--- for a terminal of so many columns (default 80). paint(SGR parameters, text) →
--- text: colours; default as standard output has them.
-function summary.lines(record, columns, paint)
+-- for a terminal of so many columns (default 80). They are for `out` (default
+-- io.stdout): they have colours if that has some.
+function summary.lines(record, columns, out)
   columns = columns or 80
-  local has_colours = not paint and core.has_colours(1)
-  paint = paint or function(parameters, text)
-    return has_colours and ("\27[%sm%s\27[0m"):format(parameters, text) or text
-  end
-  local lines = {}
+  local sink, lines = new_sink(out or io.stdout), {}
+  local function paint(parameters, text) return sink:paint(parameters, text) end
   add_title(lines, record, paint)
   add_slowest(lines, record)
   local is_cut = add_outputs(lines, record, columns, paint)
