@@ -61,7 +61,8 @@ local function parts_of(self, record, now)
   if record.waves[2] then add(4, ("wave %d/%d"):format(math.max(record.wave, 1), #record.waves), "1") end
   add(7, "bar")
   add(9, ("%d%%"):format(total > 0 and ended * 100 // total or 100))
-  add_count(8, ("%d done, %d failed"):format(ended - failed, failed), failed > 0 and "31" or nil)
+  add_count(8, ("%d done"):format(ended - failed))
+  add_count(8, ("%d failed"):format(failed), failed > 0 and "31" or nil)
   add_count(6, ("%d running"):format(counts.running))
   add_count(5, ("%d left"):format(counts.waiting))
   if rate then add(2, rate_text(rate)) end
