@@ -133,7 +133,9 @@ svg .running { fill: var(--running); }
 .key svg { display: inline-block; margin-right: 0.375rem; }
 .key .ok { opacity: 0.55; }
 
+.scroll { overflow-x: auto; }
 .waves { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.875rem; }
+.waves td:not(:last-child) { white-space: nowrap; }
 .waves th, .waves td { padding: 0.25rem 1.5rem 0.25rem 0; text-align: right; border-bottom: 1px solid var(--line); }
 .waves th { font-weight: 400; color: var(--quiet); }
 .waves td:last-child, .waves th:last-child { padding-right: 0; text-align: left; }
@@ -207,7 +209,7 @@ table.hosts, .hosts tbody { display: block; }
   position: absolute; top: 0.375rem; right: 0.25rem; list-style: none; font-size: 0.8125rem; line-height: 1.40625rem;
   color: var(--link);
 }
-.hosts .more > details > summary::after { content: " ›"; display: inline-block; padding-left: 0.25rem; }
+.hosts .more > details > summary::after { content: "›"; display: inline-block; margin-left: 0.375rem; }
 .hosts .more > details[open] > summary::after { transform: rotate(90deg); }
 .hosts .more > details > div { padding: 0.75rem 0 0.25rem; }
 .jobs { margin: 0 0 0.5rem; max-width: none; font-size: 0.8125rem; color: var(--quiet); overflow-wrap: anywhere; }
@@ -221,6 +223,7 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   .facts div { grid-template-columns: 5.5rem minmax(0, 1fr); }
   .names { max-width: 8rem; }
   .names i { display: none; }
+  .waves th, .waves td { padding-right: 0.875rem; }
   .group > summary { grid-template-columns: 1rem auto 1fr; }
   .group > summary b { padding-right: 0.25rem; }
   .group > summary code { grid-column: 2 / -1; }

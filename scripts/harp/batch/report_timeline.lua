@@ -131,7 +131,7 @@ local function bars(record, scale, pitch, is_named)
   local out = { open_svg(height, "The hosts over time; the table of hosts has the same in figures") }
   scale:axis(out, height)
   local gap = pitch >= 12 and 4 or pitch >= 4 and 1 or 0.25
-  local wave, labelled = 1, -100
+  local wave, labels, labelled = 1, {}, -100
   for i, name in ipairs(record.hosts) do
     local host, y = record.by_host[name], AXIS + (i - 1) * pitch
     local middle = y + pitch / 2
@@ -140,13 +140,14 @@ local function bars(record, scale, pitch, is_named)
     if host.start then
       local from, to = add_bar(out, host, scale, y + gap / 2, pitch - gap)
       if is_named or states.is_failure(states.of(host)) and middle - labelled >= 2 * LABEL then
-        add_label(out, host, from, to, middle)
+        add_label(labels, host, from, to, middle)
         labelled = middle
       end
     elseif is_named then
       out[#out + 1] = ('<text class="by" x="4" y="%.1f">%s</text>'):format(middle + 4, states.title(states.of(host)))
     end
   end
+  table.move(labels, 1, #labels, #out + 1, out)
   out[#out + 1] = "</svg>"
   return table.concat(out, "\n")
 end
