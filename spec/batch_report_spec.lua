@@ -93,6 +93,21 @@ local function count(text, what)
   return found
 end
 
+-- Of two colours, as WCAG 2 has it.
+local function contrast(one, other)
+  local function luminance(digits)
+    if #digits == 3 then digits = digits:gsub(".", "%0%0") end
+    local sum = 0
+    for i, weight in ipairs{ 0.2126, 0.7152, 0.0722 } do
+      local part = tonumber(digits:sub(2 * i - 1, 2 * i), 16) / 255
+      sum = sum + weight * (part <= 0.04045 and part / 12.92 or ((part + 0.055) / 1.055) ^ 2.4)
+    end
+    return sum + 0.05
+  end
+  local a, b = luminance(one), luminance(other)
+  return math.max(a, b) / math.min(a, b)
+end
+
 -- ---- the text of the page ----
 
 describe("the page of a run", function()
@@ -156,6 +171,22 @@ describe("the page of a run", function()
       assert.truthy(page:find(rule, 1, true), rule)
     end
     assert.truthy(page:find('<div class="controls" hidden>', 1, true))
+  end)
+
+  it("has contrast, in the light and in the dark", function()
+    local both = page:match "<style[^>]*>.-:root {(.-)}"
+    local dark = page:match "prefers%-color%-scheme: dark%) {%s*:root {(.-)}"
+    for _, rules in ipairs{ both, dark } do
+      local colours = {}
+      for name, digits in rules:gmatch "%-%-([%w-]+): #(%x+);" do colours[name] = digits end
+      for name, digits in pairs(colours) do
+        local is_text = name == "ink" or name == "quiet" or name == "link" or name:find "%-ink$"
+        local is_fill = colours[name .. "-ink"] and name ~= "running"
+        for _, on in ipairs(is_text and { "paper", "sheet" } or is_fill and { "paper", "on-fill" } or {}) do
+          assert.truthy(contrast(digits, colours[on]) >= (is_text and 4.5 or 3), name .. " on " .. on)
+        end
+      end
+    end
   end)
 
   it("has every reference within it answered, and no id twice", function()

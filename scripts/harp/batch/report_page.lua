@@ -114,7 +114,7 @@ svg .running { fill: var(--running); }
 .timeline { display: grid; grid-template-columns: auto minmax(0, 1fr); }
 .timeline > :first-child:not(.plot) { padding-right: 0.75rem; }
 .timeline > .plot:first-child { grid-column: 1 / -1; }
-.plot, .gutter { overflow: visible; }
+.gutter { overflow: visible; }
 .timeline path.ok { opacity: 0.55; }
 .timeline text { font: 0.6875rem var(--text); fill: var(--quiet); }
 .timeline text.in { fill: var(--on-fill); font-weight: 600; }

@@ -97,16 +97,19 @@ local function later_calls(host)
   return times
 end
 
--- What a bar is, when it is not simply ok: behind it, before it, or in it.
+-- What a bar is, when it is not simply ok: behind it, before it, or in it, where
+-- there is room on a phone.
 local function add_label(out, host, from, to, y)
   local state = states.of(host)
   local text = state == "ok" and "" or states.title(state)
   if host.attempts > 1 then text = ("%s ×%d"):format(text, host.attempts) end
   if text == "" then return end
-  local place = ('x="%.2f%%" dx="6"'):format(to)
-  if to > 62 then place = ('x="%.2f%%" dx="-6" text-anchor="end"'):format(from) end
-  local is_inside = to > 62 and from < 38
-  if is_inside then place = ('x="%.2f%%" dx="6"'):format(from) end
+  local needed = 4 + 3.3 * utf8.len(text)
+  local is_inside = needed > 100 - to and needed > from and needed < to - from
+  local place = ('x="%.2f%%" dx="6"'):format(is_inside and from or to)
+  if not is_inside and needed > 100 - to and from > 100 - to then
+    place = ('x="%.2f%%" dx="-6" text-anchor="end"'):format(from)
+  end
   out[#out + 1] = ('<text class="%s" %s y="%.1f">%s</text>'):format(is_inside and "in" or "by", place, y + 4, text)
 end
 
