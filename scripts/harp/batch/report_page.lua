@@ -221,7 +221,7 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   h2 { margin-top: 2.25rem; }
   .facts { grid-template-columns: minmax(0, 1fr); }
   .facts div { grid-template-columns: 5.5rem minmax(0, 1fr); }
-  .names { max-width: 8rem; }
+  .names { max-width: 7rem; }
   .names i { display: none; }
   .waves th, .waves td { padding-right: 0.875rem; }
   .group > summary { grid-template-columns: 1rem auto 1fr; }

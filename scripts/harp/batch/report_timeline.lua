@@ -104,7 +104,7 @@ local function add_label(out, host, from, to, y)
   local text = state == "ok" and "" or states.title(state)
   if host.attempts > 1 then text = ("%s ×%d"):format(text, host.attempts) end
   if text == "" then return end
-  local needed = 4 + 3.3 * utf8.len(text)
+  local needed = 4 + 2.9 * utf8.len(text)
   local is_inside = needed > 100 - to and needed > from and needed < to - from
   local place = ('x="%.2f%%" dx="6"'):format(is_inside and from or to)
   if not is_inside and needed > 100 - to and from > 100 - to then
