@@ -187,7 +187,7 @@ pre {
 table.hosts, .hosts tbody { display: block; }
 .hosts tr {
   display: grid; position: relative; padding: 0.375rem 0; border-top: 1px solid var(--line); gap: 0 1.25rem;
-  grid-template-columns: var(--name) 8rem 6.5rem 4.5rem 3.5rem minmax(0, 1fr) 4rem;
+  grid-template-columns: minmax(0, var(--name)) 8rem 6.5rem 4.5rem 3.5rem minmax(0, 1fr) 4rem;
 }
 .hosts tbody tr { content-visibility: auto; contain-intrinsic-size: auto 2.25rem; }
 .hosts tr[hidden] { display: none; }
@@ -215,6 +215,11 @@ table.hosts, .hosts tbody { display: block; }
 .jobs { margin: 0 0 0.5rem; max-width: none; font-size: 0.8125rem; color: var(--quiet); overflow-wrap: anywhere; }
 footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
 
+@media (max-width: 66rem), print {
+  .hosts tr { grid-template-columns: minmax(0, var(--name)) 8rem 6.5rem 4.5rem 3.5rem minmax(3rem, 1fr); }
+  .hosts thead th:nth-child(n + 6), .hosts .m:empty { display: none; }
+  .hosts .m { grid-column: 1 / -1; }
+}
 @media (max-width: 46rem) {
   main { padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.5rem; }
@@ -231,7 +236,6 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   .controls label { max-width: none; }
   .hosts thead { position: static; }
   .hosts thead tr { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
-  .hosts thead th:nth-child(n + 6) { display: none; }
   .hosts tbody tr {
     grid-template-columns: minmax(0, 1fr) auto; padding: 0.5rem 0; gap: 0.125rem 0.75rem;
     contain-intrinsic-size: auto 4rem;
@@ -239,7 +243,7 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   .hosts td.f { grid-column: 1; text-align: left; font-size: 0.8125rem; color: var(--quiet); }
   .hosts tbody td:nth-child(4), .hosts tbody td:nth-child(5) { display: none; }
   .hosts td.f[data-more]::after { content: " · " attr(data-more); }
-  .hosts .m { grid-column: 1 / -1; font-size: 0.875rem; }
+  .hosts .m { font-size: 0.875rem; }
   .hosts .more > details > summary { top: 2rem; }
 }
 @media print {
