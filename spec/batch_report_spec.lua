@@ -126,6 +126,16 @@ describe("the page of a run", function()
     end
   end)
 
+  it("has options, the program and the dispatcher as they were written", function()
+    local record = run_of({ "a", "b" }, { 1, 1 }, function() return { outcome = "ok" } end, {
+      options = { concurrency = 20, serial = harp.array{ 1, "10%", "100%" } }, caller = "caller at d.example.net:3502",
+      program = { script = "/x/restart", arguments = harp.array{ "--limit", "5" } },
+    })
+    for _, words in ipairs{ "concurrency 20, serial 1 10% 100%<", ">/x/restart --limit 5<", ">d.example.net:3502<" } do
+      assert.truthy(report.html(record):find(words, 1, true), words)
+    end
+  end)
+
   it("takes nothing of a host for markup", function()
     local first = page:match "nonce%-(%x+)"
     assert.equal(2, count(page, "<script") + count(page, "<style"))

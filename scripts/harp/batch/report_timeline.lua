@@ -12,7 +12,9 @@ local MOST_BARS = 400
 local BARS_HEIGHT = 640         -- of bars without names, about
 local AXIS = 24                 -- pixels above the bars
 local LABEL = 7                 -- half the height of a label
-local STEPS = { 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400 }
+local STEPS = {
+  0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400,
+}
 local SLOTS = 400               -- across a page, of the density
 
 -- ---- time ----
