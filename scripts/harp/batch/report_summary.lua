@@ -72,11 +72,12 @@ local function options(v)
   return words[1] and table.concat(words, ", ")
 end
 
--- A text, or a script and its arguments.
+-- A text; a script, or a command of harp, with its arguments.
 local function program(v)
-  if type(v) ~= "table" or not v.script then return options(v) end
+  local name = type(v) == "table" and (v.script or v.command and "harp " .. v.command)
+  if not name then return options(v) end
   local arguments = type(v.arguments) == "table" and #v.arguments > 0 and " " .. in_words(v.arguments) or ""
-  return in_words(v.script) .. arguments
+  return in_words(name) .. arguments
 end
 
 local function dispatcher(v) return v and (in_words(v):gsub("^caller at ", "")) end
