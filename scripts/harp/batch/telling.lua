@@ -38,7 +38,7 @@ telling.print = output.line
 function telling.conclude(record, given)
   if given.show ~= "none" and given.show ~= "jsonl" then
     local out, columns = out_of(given), output.size()
-    for _, line in ipairs(require "harp.batch.summary".lines(record, columns)) do out:write(line, "\n") end
+    for _, line in ipairs(require "harp.batch.summary".lines(record, columns, out)) do out:write(line, "\n") end
   end
   if given.report then require "harp.batch.report".write(given.report, record) end
   if given.junit then require "harp.batch.junit".write(given.junit, record) end
