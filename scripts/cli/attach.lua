@@ -36,8 +36,9 @@ end
 -- default one is that with all that the configuration says of it.
 local function open(options, record)
   local rpc = caller.open(options)
-  if options.caller or not record or not record.caller or tostring(rpc) == record.caller then return rpc end
-  return harp.caller((record.caller:gsub("^caller at ", "")))
+  local is_same = record and record.caller and tostring(rpc) == "caller at " .. record.caller
+  if options.caller or is_same or not record or not record.caller then return rpc end
+  return harp.caller(record.caller)
 end
 
 local function watch(options, record, observer)
