@@ -109,6 +109,16 @@ describe("harp.map", function()
     assert.is_false(went_on)
   end))
 
+  it("raises an error that comes before the others have begun, which they do not then", in_task(function()
+    local begun = {}
+    local ok, failure = pcall(harp.map, { 1, 2, 3 }, function(n)
+      begun[#begun + 1] = n
+      error("boom " .. n, 0)
+    end)
+    assert.same({ false, "boom 1" }, { ok, failure })
+    assert.same({ 1 }, begun)
+  end))
+
   it("takes an empty list, and refuses no concurrency", in_task(function()
     assert.same({}, harp.map({}, print))
     assert.is_false((pcall(harp.map, { 1 }, print, { concurrency = 0 })))

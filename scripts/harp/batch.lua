@@ -156,7 +156,7 @@ end
 
 -- The first event of a run; or that another process goes on.
 local function begin(self, given, names)
-  if self.record.run then return self:note{ event = "resume" } end
+  if self.record.run then return self:take_up() end
   local about = session.about()
   self:note{
     event = "run", run = self.id, name = given.name, session = about.session, program = about.program,
@@ -173,7 +173,9 @@ local function carry_out(self, given, names)
   end)
   telling.close(self.observers)
   if well then return end
-  if self.failure then telling.say("%s goes on where it was: harp run --resume %s", self.id, self.id) end
+  if self.failure or self.writer.failure then
+    telling.say("%s goes on where it was: harp run --resume %s", self.id, self.id)
+  end
   error(failure, 0)
 end
 

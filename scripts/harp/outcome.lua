@@ -34,7 +34,7 @@ outcome.INTERRUPTED, outcome.CLOSED_PIPE = 130, 141
 
 local BY_TYPE = {
   timeout = outcome.TIMEOUT, unknown_outcome = outcome.UNKNOWN, missing_result = outcome.UNKNOWN,
-  interrupted = outcome.INTERRUPTED,
+  interrupted = outcome.INTERRUPTED, journal = outcome.SCRIPT_ERROR,
 }
 local BY_KIND = {
   RemoteException = outcome.EXCEPTION, CancelledException = outcome.CANCELLED,

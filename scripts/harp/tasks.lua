@@ -29,6 +29,7 @@ function tasks.map(list, fn, options)
     error("harp.map: concurrency must be an integer of at least 1", 2)
   end
   local results, workers, index, failure = {}, {}, 0, nil
+  local begun = {}              -- the workers that can be cancelled: the others end by themselves, without an error
   local function work()
     while index < count and not failure do
       index = index + 1
@@ -36,14 +37,15 @@ function tasks.map(list, fn, options)
       results[at] = fn(list[at], at)
     end
   end
-  local function worker()
+  local function worker(number)
+    begun[#begun + 1] = workers[number]
     local ok, reason = pcall(work)
     if not ok and not failure then
       failure = { reason }
-      cancel_all(workers)
+      cancel_all(begun)
     end
   end
-  for i = 1, math.min(width, count) do workers[i] = core.spawn(worker) end
+  for i = 1, math.min(width, count) do workers[i] = core.spawn(worker, i) end
   join_all(workers)
   if failure then error(failure[1], 0) end
   return results

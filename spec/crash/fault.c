@@ -1,7 +1,8 @@
 /*
- * A disk that fails, and a process that dies at it: preloaded to a dispatcher,
- * this counts what SQLite does to its database and the log of that. From the
- * environment, HARP_FAULT is one of
+ * A disk that fails, and a process that dies at it: preloaded to harp, this
+ * counts what is done to the files whose paths have HARP_FAULT_FILE in them,
+ * by default a dispatcher's database and the log of that. From the environment,
+ * HARP_FAULT is one of
  *
  *   kill N before|half|after   the process dies at the Nth write, sync or
  *                              truncation, with half of a write done
@@ -27,6 +28,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset);
 ssize_t pread64(int fd, void *data, size_t size, off64_t offset);
 
 static struct {
+    const char *file;
     char what[8], how[8];
     uint64_t at;
     uint64_t milliseconds;
@@ -35,6 +37,9 @@ static struct {
     uint64_t *count;
     uint64_t end;               /* of the failing; ms, 0 before */
 } fault;
+
+/* Which one this thread is at: a journal is synced by another than writes it. */
+static _Thread_local uint64_t turn;
 
 static uint64_t now(void)
 {
@@ -69,8 +74,10 @@ static void __attribute__((constructor)) begin(void)
 {
     const char *text = getenv("HARP_FAULT");
     const char *path = getenv("HARP_FAULT_COUNT");
+    const char *file = getenv("HARP_FAULT_FILE");
     unsigned long long at = 0, milliseconds = 0;
 
+    fault.file = file ? file : "dispatcher.db";
     fault.count = &fault.own_count;
     if (path)
         share_count(path);
@@ -84,7 +91,7 @@ static void __attribute__((constructor)) begin(void)
     fault.milliseconds = milliseconds;
 }
 
-static int is_database(int fd)
+static int is_watched(int fd)
 {
     char link[32], path[512];
     ssize_t length;
@@ -92,7 +99,7 @@ static int is_database(int fd)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     length = readlink(link, path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
-    return strstr(path, "dispatcher.db") != NULL;
+    return strstr(path, fault.file) != NULL;
 }
 
 static _Noreturn void die(void)
@@ -105,7 +112,7 @@ static _Noreturn void die(void)
 /* Is it the time, from the Nth on? */
 static int fails(const char *what)
 {
-    if (strcmp(fault.what, what) != 0 || *fault.count < fault.at)
+    if (strcmp(fault.what, what) != 0 || turn < fault.at)
         return 0;
     if (fault.end == 0)
         fault.end = now() + fault.milliseconds;
@@ -115,14 +122,19 @@ static int fails(const char *what)
 
 static int is_death(const char *how)
 {
-    return strcmp(fault.what, "kill") == 0 && *fault.count == fault.at
+    return strcmp(fault.what, "kill") == 0 && turn == fault.at
         && strcmp(fault.how, how) == 0;
+}
+
+static void count(void)
+{
+    turn = __atomic_add_fetch(fault.count, 1, __ATOMIC_SEQ_CST);
 }
 
 /* -1: it fails. */
 static int before(void)
 {
-    ++*fault.count;
+    count();
     if (is_death("before"))
         die();
     return fails("fail") ? -1 : 0;
@@ -140,7 +152,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
         (ssize_t (*)(int, const void *, size_t, off64_t))next("pwrite64");
     ssize_t written;
 
-    if (!is_database(fd))
+    if (!is_watched(fd))
         return real(fd, data, size, offset);
     if (before() != 0)
         return -1;
@@ -154,12 +166,27 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
     return pwrite64(fd, data, size, offset);
 }
 
+ssize_t write(int fd, const void *data, size_t size)
+{
+    ssize_t (*real)(int, const void *, size_t) =
+        (ssize_t (*)(int, const void *, size_t))next("write");
+    ssize_t written;
+
+    if (!fault.file || !is_watched(fd))
+        return real(fd, data, size);
+    if (before() != 0)
+        return -1;
+    written = real(fd, data, is_death("half") ? size / 2 : size);
+    after();
+    return written;
+}
+
 static int sync_by(const char *name, int fd)
 {
     int (*real)(int) = (int (*)(int))next(name);
     int status;
 
-    if (!is_database(fd))
+    if (!is_watched(fd))
         return real(fd);
     if (before() != 0)
         return -1;
@@ -183,7 +210,7 @@ int ftruncate64(int fd, off64_t size)
     int (*real)(int, off64_t) = (int (*)(int, off64_t))next("ftruncate64");
     int status;
 
-    if (!is_database(fd))
+    if (!is_watched(fd))
         return real(fd, size);
     if (before() != 0)
         return -1;
@@ -202,8 +229,8 @@ ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
     ssize_t (*real)(int, void *, size_t, off64_t) =
         (ssize_t (*)(int, void *, size_t, off64_t))next("pread64");
 
-    if (strcmp(fault.what, "read") == 0 && is_database(fd)) {
-        ++*fault.count;
+    if (strcmp(fault.what, "read") == 0 && is_watched(fd)) {
+        count();
         if (fails("read"))
             return -1;
     }

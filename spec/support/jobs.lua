@@ -12,6 +12,11 @@ local all, queues = {}, {}      -- by id; by canonical name
 
 local HOSTS = { localhost = true, web01 = true, web02 = true }
 
+local function is_known(host)
+  local number = host:match "^web(%d%d%d)$"
+  return HOSTS[host] or number and tonumber(number) >= 1 and tonumber(number) <= (options.hosts or 0)
+end
+
 function jobs.failure(type, message)
   return json.encode{ error = { type = type, message = message } }
 end
@@ -60,7 +65,7 @@ local function finish(job, outcome)
 end
 
 local function run(job)
-  if not HOSTS[job.call.host] then return jobs.failure("unknown_host", "unknown host") end
+  if not is_known(job.call.host) then return jobs.failure("unknown_host", "unknown host") end
   local procedure, list = procedures.find(job.call.procedure, job.call.arguments)
   if not procedure then return json.encode{ error = list } end
   return json.encode(procedures.run(procedure, list, {
@@ -165,7 +170,8 @@ local function load_journal()
   return order
 end
 
---- Options: journal (path), latency (seconds before a job says anything),
+--- Options: journal (path), hosts (how many besides: web001…), latency (seconds
+-- before a job says anything),
 -- spurious (how many waits of each job are answered wrongly), forgets.
 function jobs.open(settings)
   options = settings

@@ -171,6 +171,12 @@ end
 
 -- ---- writing ----
 
+--- A text for an event, which is JSON: of one that is no UTF-8 the bytes are shown.
+function journal.text(text)
+  if utf8.len(text) then return text end
+  return (text:gsub("[\x80-\xff]", function(byte) return ("\\x%02x"):format(byte:byte()) end))
+end
+
 local Writer = {}
 Writer.__index = Writer
 
@@ -186,20 +192,26 @@ function journal.open(run)
   return setmetatable({ file = file, path = path, record = journal.read(run) or new_record() }, Writer)
 end
 
-local function check(well, reason)
-  if not well then fail("journal", "the journal cannot be written, so nothing more is done: %s", reason) end
+-- What could not be written is missing from then on: also when there is space
+-- again, nothing may be done that follows it.
+local function check(self, well, reason)
+  if not well then self.failure = self.failure or reason end
+  if self.failure then
+    fail("journal", "the journal cannot be written, so nothing more is done: %s", self.failure)
+  end
 end
 
 --- Adds an event, which has no `time` yet, to the journal and to the record.
 function Writer:add(event)
   event.time = core.time()
   if event.event == "run" then event.format = FORMAT end
-  check(self.file:append(core.encode(event) .. "\n"))
+  check(self, true)
+  check(self, self.file:append(core.encode(event) .. "\n"))
   self.record:apply(event)
 end
 
 --- Waits until all that was added would survive the machine.
-function Writer:sync() check(self.file:sync()) end
+function Writer:sync() check(self, self.file:sync()) end
 
 function Writer:close() self.file:close() end
 Writer.__close = Writer.close

@@ -38,8 +38,11 @@ local UNREACHABLE = {
   etimedout = true, certificate = true, tls = true, proxy = true, bad_address = true,
 }
 
--- The connection to the daemon was lost while the procedure ran.
-local LOST = { closed = true, econnreset = true, epipe = true, read_error = true, network_error = true }
+-- The connection to the daemon was lost while the procedure ran; or the job is
+-- one that the dispatcher has forgotten.
+local LOST = {
+  closed = true, econnreset = true, epipe = true, read_error = true, network_error = true, invalid_jobid = true,
+}
 
 --- Is it none of ok and not_reached?
 function outcomes.is_failure(name) return name ~= "ok" and name ~= "not_reached" end

@@ -9,7 +9,8 @@
 --     start    attempt: a host's turn, or its next one
 --     call     key, procedure: is about to be submitted
 --     job      key, job (id): was accepted
---     refused  key, message: was not accepted
+--     refused  key, message: was not accepted; failure: the error, where it is
+--              that of the call and not of the way to the dispatcher
 --     packet   job, number, data: not kept in the journal
 --     step     name, value: batch.step has ended
 --     retry    attempt, outcome, message, pause (seconds)
@@ -31,7 +32,7 @@
 --       outcome, value, message, type     when it has ended
 --       is_long       its value is too long to be kept: its job has it
 --       job           id of the last one; jobs: list of all ids
---       calls         key → { procedure, job, refused, time }
+--       calls         key → { procedure, job, refused, failure, time }
 --       steps         name → { value = }
 --       packets       list of the last packets, count: how many there were
 --     }
@@ -93,9 +94,11 @@ function take.run(record, event)
   record.counts.waiting = #event.hosts
 end
 
--- What stopped it, and its end, count no more.
+-- Its end counts no more, nor what stopped it before that. What did so before it
+-- died has not been carried out yet.
 function take.resume(record)
-  record.stopped, record.detached, record.finished = nil, nil, nil
+  if record.finished then record.stopped = nil end
+  record.detached, record.finished = nil, nil
   for _, name in ipairs(record.hosts) do
     local host = record.by_host[name]
     if host.outcome == "not_reached" then move(record, host, "waiting") end
@@ -114,8 +117,12 @@ function take.start(record, event)
   move(record, host, "running")
 end
 
+-- One that is submitted again may have been accepted the first time.
 function take.call(record, event)
-  host_of(record, event).calls[event.key] = { procedure = event.procedure, time = event.time }
+  local calls = host_of(record, event).calls
+  local before = calls[event.key]
+  local is_again = before and not before.refused
+  calls[event.key] = { procedure = event.procedure, time = is_again and before.time or event.time }
 end
 
 function take.job(record, event)
@@ -125,7 +132,10 @@ function take.job(record, event)
   host.jobs[#host.jobs + 1] = event.job
 end
 
-function take.refused(record, event) host_of(record, event).calls[event.key].refused = true end
+function take.refused(record, event)
+  local call = host_of(record, event).calls[event.key]
+  call.refused, call.failure = true, event.failure
+end
 
 function take.packet(record, event) keep_packet(host_of(record, event), event.data) end
 

@@ -2,6 +2,7 @@
 -- happens is noted in the journal, and told to observers.
 
 local core = require "harp.core"
+local journal = require "harp.batch.journal"
 local outcomes = require "harp.batch.outcomes"
 local plan = require "harp.batch.plan"
 local tasks = require "harp.tasks"
@@ -61,6 +62,9 @@ end
 
 -- ---- one attempt ----
 
+-- Is a call's key of that attempt?
+local function is_of_attempt(key, number) return key:match "^%d+" == tostring(number) end
+
 local function is_cancelled_task(failure)
   return core.is_error(failure, "CancelledException") and failure.type == "task"
 end
@@ -76,8 +80,8 @@ local function cancelled()
 end
 
 local function text_of(failure)
-  if core.is_error(failure) then return failure.message or failure.type end
-  return (tostring(failure):gsub("%s*\n.*", ""))
+  if core.is_error(failure) then return journal.text(failure.message or failure.type) end
+  return journal.text((tostring(failure):gsub("%s*\n.*", "")))
 end
 
 -- An end: true and the value; or the outcome, and what is told of the failure.
@@ -91,17 +95,30 @@ local function ended(at, well, v)
   }
 end
 
+-- Is there a call of an attempt of which nobody knows whether it was accepted?
+local function is_in_doubt(host, number)
+  for key, call in pairs(host.calls) do
+    if not call.job and not call.refused and is_of_attempt(key, number) then return true end
+  end
+  return false
+end
+
+-- How a step ended; `job` is the one that it returned.
 local function attempt(self, at)
   local well, v = at:call(self.step)
-  if well and plan.is_job(v) then well, v = pcall(follow, self, at.name, v) end
+  local job = well and plan.is_job(v) and v or nil
+  if job then well, v = pcall(follow, self, at.name, job) end
   if not well and is_cancelled_task(v) then error(v, 0) end
   if v == value.CALL_CANCELLED then well, v = false, cancelled() end
-  return ended(at, well and not core.is_error(v), v)
+  local result = ended(at, well and not core.is_error(v), v)
+  if job then result.job, result.is_of_job = job:id(), true end
+  if result.outcome ~= "ok" and is_in_doubt(at.record, at.attempt) then result.outcome = "unknown" end
+  return result
 end
 
 -- ---- a host ----
 
--- A value that is no JSON, or is long, is not in the journal.
+-- What is no JSON is not in the journal, nor what is long and a job has, too.
 local function note_end(self, name, number, result)
   local event = {
     event = "end", host = name, outcome = result.outcome, attempts = number, message = result.message,
@@ -112,24 +129,24 @@ local function note_end(self, name, number, result)
   if not well then
     event.outcome, event.type = "error", "invalid_value"
     event.message = "what the step returned is no JSON: " .. tostring(text)
-  elseif #text > LONGEST_VALUE then
+  elseif #text > LONGEST_VALUE and result.is_of_job then
     event.is_long = true
   else
     event.value = result.value
   end
   if host.count > 0 then event.packets, event.count = core.array(host.packets), host.count end
-  self:note(event)
   if event.is_long then self.values[name] = result.value end
   if outcomes.is_failure(event.outcome) and self.on_fail == "batch" then
     self:stop(("%s failed, and on_fail is \"batch\""):format(name))
   end
+  self:note(event)
 end
 
 -- What of a failed attempt still runs must not run beside the next one. A
 -- dispatcher that is gone by now is noticed by that one.
 local function cancel_calls(self, host, number)
   for key, call in pairs(host.calls) do
-    if call.job and key:match "^%d+" == tostring(number) then
+    if call.job and is_of_attempt(key, number) then
       pcall(function() self.caller:job(call.job):cancel{ retry_for = 0 } end)
     end
   end
@@ -140,34 +157,54 @@ local function pause(self, number)
   return seconds * (0.5 + math.random() / 2)
 end
 
--- Waits for the next attempt; is it to be made?
+-- Is another attempt due? Of a run that is left it is so for who takes it up.
+local function is_to_be_retried(self, number, result)
+  if number > self.retries or self.stopping and not self.failure then return false end
+  return outcomes.may_be_retried(result.outcome, result.type)
+end
+
+-- Noted first: who dies here must not take the cancelling for the outcome.
 local function wait_for_next(self, host, number, result)
-  if number > self.retries or self.stopping
-    or not outcomes.may_be_retried(result.outcome, result.type) then return false end
   local seconds = pause(self, number)
-  cancel_calls(self, host, number)
   self:note{
     event = "retry", host = host.name, attempt = number, outcome = result.outcome, message = result.message,
     pause = seconds,
   }
+  cancel_calls(self, host, number)
   core.sleep(seconds)
-  return not self.stopping
+end
+
+-- The attempt that is next, or that another process did not bring to its end.
+local function next_attempt(self, host)
+  local failed = host.failed_attempt
+  if failed and host.attempt == failed then cancel_calls(self, host, failed) end
+  return failed and failed + 1 or host.attempt or 1
 end
 
 local function run_host(self, name)
   local host = self.record.by_host[name]
-  if host.state == "ended" or self.stopping then return end
-  local number = host.failed_attempt and host.failed_attempt + 1 or host.attempt or 1
+  if host.state == "ended" or self.failure or self.stopping and host.state == "waiting" then return end
+  local number = next_attempt(self, host)
   while true do
     self:note{ event = "start", host = name, attempt = number }
     local result = attempt(self, turn.new(self, host, number))
     if result.lost then return self:lose(result.lost) end
-    if not wait_for_next(self, host, number, result) then return note_end(self, name, number, result) end
+    if not is_to_be_retried(self, number, result) then return note_end(self, name, number, result) end
+    wait_for_next(self, host, number, result)
+    if self.failure then return end
+    if self.stopping then return note_end(self, name, number, result) end
     number = number + 1
   end
 end
 
 -- ---- ends before the end ----
+
+--- Another process goes on. What had stopped the run still does, when that died
+-- before its end.
+function Runner:take_up()
+  self:note{ event = "resume" }
+  self.stopping = self.record.stopped ~= nil
+end
 
 --- No further hosts are begun; those that run go on to their ends.
 function Runner:stop(reason)
@@ -217,6 +254,12 @@ local function has_left(self, wave)
   return false
 end
 
+-- Is there something to do in a wave? After a stop in none that had not begun.
+local function is_due(self, number, wave)
+  if self.stopping and number > self.record.wave then return false end
+  return number > self.record.waves_ended or has_left(self, wave)
+end
+
 -- Hosts of a wave that was over may be left: of a run that was stopped. What was
 -- to be said about it has been said.
 local function run_wave(self, number, wave)
@@ -232,8 +275,8 @@ end
 --- Runs what has not ended yet. A dispatcher that is lost is raised.
 function Runner:run()
   for number, wave in ipairs(self.record.waves) do
-    if self.stopping then break end
-    if number > self.record.waves_ended or has_left(self, wave) then run_wave(self, number, wave) end
+    if self.failure then break end
+    if is_due(self, number, wave) then run_wave(self, number, wave) end
   end
   if self.failure then error(self.failure, 0) end
   self:note{ event = "finish" }

@@ -8,6 +8,7 @@
 -- knows such keys; elsewhere nobody can know whether it was accepted.
 
 local core = require "harp.core"
+local journal = require "harp.batch.journal"
 local plan = require "harp.batch.plan"
 local value = require "harp.value"
 
@@ -71,25 +72,41 @@ local function is_lost(run, failure)
   return core.is_error(failure, "CommunicationError") and (run.is_extended or failure.type ~= "unknown_outcome")
 end
 
+-- The journal has it first. Returns as pcall does.
+local function try(self, key, procedure, own, ...)
+  local run = self.run
+  run:note{ event = "call", host = self.name, key = key, procedure = procedure }
+  run:sync()
+  local host = run.caller:host(self.name, options_of(self, key, own))
+  return pcall(host:procedure(procedure), ...)
+end
+
+-- Of one that the dispatcher, or harp itself, has refused the error is kept: it
+-- is raised again where the step is run again, which may have gone on with it.
+local function note_refusal(self, key, failure)
+  local text, kept = journal.text(tostring(failure):match "[^\n]*"), nil
+  if core.is_error(failure) and not self.lost then
+    kept = { kind = failure.kind, type = failure.type, message = journal.text(failure.message or "") }
+  end
+  self.run:note{ event = "refused", host = self.name, key = key, message = text, failure = kept }
+end
+
 local function submit(self, procedure, own, ...)
   local run, key = self.run, key_of(self, procedure)
   local call = self.record.calls[key]
   if call and call.job then return run.caller:job(call.job) end
+  if call and call.failure then error(core.error(call.failure), 0) end
   if call then check_fate(self, call) end
   run:begin_submit()
-  run:note{ event = "call", host = self.name, key = key, procedure = procedure }
-  run:sync()
-  local host = run.caller:host(self.name, options_of(self, key, own))
-  local well, job = pcall(host:procedure(procedure), ...)
+  local is_noted, well, job = pcall(try, self, key, procedure, own, ...)
   run:end_submit()
+  if not is_noted then error(well, 0) end
   if well then
     run:note{ event = "job", host = self.name, key = key, job = job:id() }
     return job
   end
-  if was_refused(job) then
-    run:note{ event = "refused", host = self.name, key = key, message = tostring(job):match "[^\n]*" }
-  end
   self.lost = is_lost(run, job) and job or nil
+  if was_refused(job) then note_refusal(self, key, job) end
   error(job, 0)
 end
 
@@ -159,9 +176,8 @@ local function remember(self, name, v)
 end
 
 local function enter(self, path, fn, host)
-  local outer, thread = self.step, coroutine.running()
-  if outer and self.thread ~= thread then fail("%q begins while %q of the same host is not over", path, outer) end
-  self.step, self.thread = path, thread
+  local outer = self.step
+  self.step, self.thread = path, coroutine.running()
   local results = table.pack(pcall(function() return wait_for(fn(host)) end))
   self.step = outer
   if not results[1] then error(results[2], 0) end
@@ -173,6 +189,9 @@ end
 function Turn:run_step(name, fn, host)
   if type(name) ~= "string" or name == "" then fail "a step has a name" end
   if type(fn) ~= "function" then fail("step %q has no function", name) end
+  if self.step and self.thread ~= coroutine.running() then
+    fail("%q begins while %q of the same host is not over", name, self.step)
+  end
   local path = self.step and self.step .. "/" .. name or name
   if self.seen[path] then fail("there are two steps %q of one host: give each a name of its own", path) end
   self.seen[path] = true

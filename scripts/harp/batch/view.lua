@@ -7,14 +7,20 @@
 
 local hosts = require "harp.batch.hosts"
 
+local core = require "harp.core"
+
 local RESULT = { "outcome", "message", "type", "job", "attempts", "start", "stop", "packets", "count" }
 
--- A value that the journal has not is asked for again.
+-- A value that the journal has not is asked for again, once; nil when the
+-- dispatcher has it no more.
 local function value_of(view, host)
   if not host.is_long then return host.value end
-  local v = view.values[host.name]
-  if v == nil and host.job then v = view.caller:job(host.job):result() end
-  return v
+  if view.values[host.name] == nil then
+    local well, v = pcall(function() return view.caller:job(host.job):get() end)
+    if not well and not core.is_error(v, "RemoteError") then error(v, 0) end
+    view.values[host.name] = well and v or nil
+  end
+  return view.values[host.name]
 end
 
 local function result_of(view, host)

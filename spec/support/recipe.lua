@@ -1,0 +1,108 @@
+--- A recipe as a process of its own, that is killed and run again, and the
+-- journals that it leaves in a directory of its own.
+
+local harness = require "spec.support.harness"
+local harp = require "harp"
+
+local recipe = {}
+
+local Recipe = {}
+Recipe.__index = Recipe
+
+--- A recipe: Lua text, in which `rpc` is the caller and `batch` is harp.batch.
+-- options: directory (default a new one), caller (Lua text of options).
+function recipe.new(address, text, options)
+  options = options or {}
+  local directory = options.directory or harness.directory()
+  return setmetatable({
+    directory = directory,
+    script = harness.write(directory .. "/recipe.lua", ([[
+local harp, batch = require "harp", require "harp.batch"
+local rpc = harp.caller{ host = %q, %s }
+]]):format(address, options.caller or "") .. text),
+  }, Recipe)
+end
+
+--- The command line. `before`: what is in front of harp, such as settings of
+-- its environment; `words`: what is run instead of the script.
+function Recipe:command(before, words)
+  return ("env XDG_STATE_HOME=%s XDG_CONFIG_HOME=%s %s %s run %s"):format(
+    self.directory, self.directory, before or "", harness.program, words or self.script)
+end
+
+--- Runs it: what it wrote, what it complained of, its status.
+function Recipe:run(before, words)
+  local errors = self.directory .. "/errors"
+  local output, status = harness.shell(self:command(before, words) .. " 2>" .. errors)
+  return output, harness.read(errors), status
+end
+
+function Recipe:resume(run, before) return self:run(before, "--resume " .. run) end
+
+--- Begins it; returns a function that waits for its end and returns the same as run.
+function Recipe:start(before, words)
+  local errors = self.directory .. "/errors"
+  local pipe = assert(io.popen(("env -u LD_PRELOAD -u LUA_CPATH -u ASAN_OPTIONS %s 2>%s; echo $?"):format(
+    self:command(before, words), errors)))
+  return function()
+    local output, status = pipe:read "a":match "^(.-)(%d+)\n$"
+    pipe:close()
+    return output, harness.read(errors), math.tointeger(status)
+  end
+end
+
+--- The ids of runs of a name.
+function Recipe:ids(name)
+  local output = harness.shell(("cd %s/harp/runs 2>/dev/null && ls"):format(self.directory))
+  local list = {}
+  for id, of in output:gmatch "(([%w_-]+)%-%w+)%.jsonl\n" do
+    if of == name then list[#list + 1] = id end
+  end
+  return list
+end
+
+function Recipe:path(id) return ("%s/harp/runs/%s.jsonl"):format(self.directory, id) end
+
+--- The events of a run's journal. Its end may be torn while nobody has opened
+-- it since its writer died.
+function Recipe:events(id)
+  local list = {}
+  for line in harness.read(self:path(id)):gmatch "([^\n]*)\n" do list[#list + 1] = harp.decode(line) end
+  return list
+end
+
+-- Adds what an event says of its host.
+local function take(host, event)
+  if event.event == "call" then
+    host.calls[event.key] = true
+  elseif event.event == "job" then
+    assert(host.calls[event.key], "a job of no call: " .. event.key)
+    assert(not host.jobs[event.key], "a call with two jobs: " .. event.key)
+    host.jobs[event.key] = event.job
+  elseif event.event == "end" then
+    assert(not host.outcome, "a host that ended twice: " .. host.name)
+    host.outcome, host.value, host.attempts, host.type = event.outcome, event.value, event.attempts, event.type
+  end
+end
+
+--- Of a run that is over: name → { outcome, value, attempts, jobs by key, calls }.
+-- Its journal must be well-formed: each line an event, one first and one last
+-- event, all hosts ended once, each call with a job of its own.
+function Recipe:over(id)
+  local text, events, hosts, jobs = harness.read(self:path(id)), self:events(id), {}, {}
+  assert(text:sub(-1) == "\n" and events[1].event == "run" and events[#events].event == "finish", "no whole journal")
+  for _, name in ipairs(events[1].hosts) do hosts[name] = { name = name, calls = {}, jobs = {} } end
+  for i = 2, #events do
+    assert(events[i].event ~= "run" and events[i].time >= events[1].time)
+    if events[i].host then take(hosts[events[i].host], events[i]) end
+  end
+  for name, host in pairs(hosts) do
+    for _, job in pairs(host.jobs) do
+      assert(not jobs[job], name .. " has the job of another call")
+      jobs[job] = true
+    end
+  end
+  return hosts, events
+end
+
+return recipe
