@@ -13,4 +13,7 @@ struct embedded {
 /* The last one has no name. */
 extern const struct embedded embedded_files[];
 
+/* One that is there, by its name. */
+const struct embedded *embedded_find(const char *name);
+
 #endif

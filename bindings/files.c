@@ -49,6 +49,16 @@ static int list_directory(lua_State *L)
     return 1;
 }
 
+/* absolute_path(path) → without symbolic links; nil when it is not there */
+static int absolute_path(lua_State *L)
+{
+    char *path = realpath(luaL_checkstring(L, 1), NULL);
+
+    lua_pushstring(L, path);
+    free(path);
+    return 1;
+}
+
 static int push_path(lua_State *L, char *path)
 {
     lua_pushstring(L, path);
@@ -71,6 +81,7 @@ void files_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "is_readable_by_others", is_readable_by_others },
+        { "absolute_path", absolute_path },
         { "list_directory", list_directory },
         { "state_path", state_path },
         { "config_path", config_path },

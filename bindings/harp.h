@@ -26,7 +26,7 @@ void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
 void tasks_open(lua_State *L);          /* spawn sleep run event alarm now time */
 void exec_open(lua_State *L);           /* exec environment */
-void files_open(lua_State *L);          /* is_readable_by_others list_directory state_path config_path */
+void files_open(lua_State *L);          /* state_path list_directory … */
 void journal_open(lua_State *L);        /* journal is_held */
 void interrupts_open(lua_State *L);     /* interrupts */
 void editor_open(lua_State *L);         /* editor terminal has_colours */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/lua_command.h"
 #include "cli/stack.h"
@@ -18,6 +19,8 @@ int options_complain(const struct option_reader *reader, const char *what,
 static int take_common(const struct option_reader *reader, int option,
                        char **argv, struct stack_options *stack)
 {
+    struct harp_error error;
+
     switch (option) {
     case 'h': return lua_command_help(reader->command) + 1;
     case ':': return options_complain(reader, "a value is missing after ",
@@ -25,8 +28,8 @@ static int take_common(const struct option_reader *reader, int option,
     case '?': return options_complain(reader, "unknown option ",
                                       argv[optind - 1]);
     case STACK_HOSTS: case STACK_PROCEDURES: case STACK_VERBOSE:
-        return stack_take_option(stack, option, optarg) == 0
-             ? 0 : options_complain(reader, "cannot read ", optarg);
+        return stack_take_option(stack, option, optarg, &error) == 0
+             ? 0 : options_complain(reader, error.message, "");
     default: return -1;
     }
 }

@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/memory.h"
 #include "bindings/harp.h"
 #include "cli/cli.h"
+#include "cli/lua_command.h"
 #include "cli/options.h"
 #include "cli/stack.h"
 #include "host/exit.h"
@@ -23,6 +25,7 @@ struct options {
     struct stack_options stack;
     bool local;
     const char *code;
+    const char *resume;         /* a run, instead of a script */
 };
 
 /* Is this word a command, where a script is meant to stand? */
@@ -44,6 +47,7 @@ static int take_option(void *owner, int option)
     case 'd': trace_on = true; break;
     case 'l': options->local = true; break;
     case 'e': options->code = optarg; return OPTIONS_END;
+    case 'r': options->resume = optarg; break;
     }
     return 0;
 }
@@ -54,6 +58,7 @@ static int read_options(struct options *options, int argc, char **argv)
     static const struct option known[] = {
         { "debug", no_argument, NULL, 'd' },
         { "local", no_argument, NULL, 'l' },
+        { "resume", required_argument, NULL, 'r' },
         STACK_OPTIONS,
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 }
@@ -65,9 +70,12 @@ static int read_options(struct options *options, int argc, char **argv)
 
     if (status != 0)
         return status;
-    if (!options->code && optind == argc)
+    if (options->resume && (options->code || optind < argc))
+        return options_complain(&reader, "--resume runs the script of the "
+                                "run, with its arguments: give no other", "");
+    if (!options->code && !options->resume && optind == argc)
         return options_complain(&reader, "no script to run", "");
-    if (!options->code && is_command(argv[optind]))
+    if (!options->code && !options->resume && is_command(argv[optind]))
         return options_complain(&reader, "a command comes first, and its "
                                 "options behind it: ", argv[optind]);
     if (!options->local && stack_has_options(&options->stack))
@@ -145,6 +153,22 @@ static void offer_prompt(lua_State *L)
         lua_error(L);
 }
 
+/*
+ * [-0, +0, m] 0, or the exit status that the runs of a script have by which
+ * hosts of them failed.
+ */
+static int status_of_batches(lua_State *L)
+{
+    int status;
+
+    if (luaL_dostring(L, "local batch = package.loaded['harp.batch'] "
+                         "return batch and batch.status() or 0") != LUA_OK)
+        return report(lua_tostring(L, -1));
+    status = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return status;
+}
+
 static int run_script(lua_State *L, const struct options *options, int argc,
                       char **argv)
 {
@@ -169,7 +193,53 @@ static int run_script(lua_State *L, const struct options *options, int argc,
     status = task_run(L, argc - optind);
     if (exit_was_asked(L, &status))
         return status;
-    return status == 0 ? 0 : report_failure(L);
+    return status == 0 ? status_of_batches(L) : report_failure(L);
+}
+
+/* ---- runs that go on ---- */
+
+/*
+ * [-0, +1, m] the words of the program that began a run, "script" or "command"
+ * first; or nil, and what is wrong was said.
+ */
+static void push_words(lua_State *L, const char *run)
+{
+    if (luaL_loadstring(L, "require 'harp' local session = require "
+                           "'harp.batch.session' return session.words(...)")
+        != LUA_OK)
+        lua_error(L);
+    lua_pushstring(L, run);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        report(luaL_tolstring(L, -1, NULL));
+        lua_pop(L, 2);
+        lua_pushnil(L);
+    }
+}
+
+/* Runs the script of a run again, or the command. */
+static int run_again(lua_State *L, const struct options *options)
+{
+    char **words;
+    int count, status;
+
+    push_words(L, options->resume);
+    if (lua_isnil(L, -1))
+        return 2;
+    count = (int)lua_rawlen(L, -1);
+    words = memory_new((size_t)(count + 1) * sizeof *words);
+    for (int i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, i + 1);      /* the table keeps it */
+        words[i] = (char *)(uintptr_t)lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    if (strcmp(words[0], "command") == 0) {
+        status = lua_command(words[1], count - 2, words + 2);
+    } else {
+        optind = 1;
+        status = run_script(L, options, count, words);
+    }
+    free(words);
+    return status;
 }
 
 int cli_run(int argc, char **argv)
@@ -195,7 +265,8 @@ int cli_run(int argc, char **argv)
     exit_open(L);
     offer_prompt(L);
     scheduler_catch_interrupts(L);
-    status = run_script(L, &options, argc, argv);
+    status = options.resume ? run_again(L, &options)
+                            : run_script(L, &options, argc, argv);
     exit_close(L);
     stack_stop();
     return status == 0 ? check_output() : status;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "bindings/harp.h"
 #include "cli/stack_files.h"
+#include "cli/stack_hosts.h"
 #include "cli/stack_keeper.h"
 #include "cli/stack_server.h"
 
@@ -23,12 +24,13 @@ static struct {
 
 /* ---- options ---- */
 
-static int add_procedures(struct stack_options *options, const char *path)
+static int add_procedures(struct stack_options *options, const char *path,
+                          struct harp_error *error)
 {
     char *absolute = realpath(path, NULL);
 
     if (!absolute)
-        return -1;
+        return error_set(error, USAGE_ERROR, "usage", "cannot read %s", path);
     options->procedures = memory_grow(options->procedures,
                                       (options->procedures_count + 1)
                                       * sizeof *options->procedures);
@@ -36,13 +38,22 @@ static int add_procedures(struct stack_options *options, const char *path)
     return 0;
 }
 
+static int take_hosts(struct stack_options *options, const char *text,
+                      struct harp_error *error)
+{
+    free(options->host_names);
+    options->hosts = text;
+    options->host_names = stack_hosts_expand(text, error);
+    return options->host_names ? 0 : error_prefix(error, "--hosts");
+}
+
 int stack_take_option(struct stack_options *options, int option,
-                      const char *value)
+                      const char *value, struct harp_error *error)
 {
     switch (option) {
-    case STACK_HOSTS: options->hosts = value; return 0;
+    case STACK_HOSTS: return take_hosts(options, value, error);
     case STACK_VERBOSE: options->verbose = true; return 0;
-    default: return add_procedures(options, value);
+    default: return add_procedures(options, value, error);
     }
 }
 
@@ -56,6 +67,7 @@ void stack_free_options(struct stack_options *options)
     for (size_t i = 0; i < options->procedures_count; i++)
         free(options->procedures[i]);
     free(options->procedures);
+    free(options->host_names);
 }
 
 /* ---- the start ---- */

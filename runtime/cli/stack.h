@@ -15,7 +15,8 @@ struct harp_error;
 struct local_stack;
 
 struct stack_options {
-    const char *hosts;          /* "web01,web02", or NULL */
+    const char *hosts;          /* as they were given: "web[01-20]", or NULL */
+    char *host_names;           /* "web01,web02,…": each of them */
     char **procedures;          /* absolute paths; none: the user's own where */
     size_t procedures_count;    /* the directory stays, else the examples */
     bool verbose;               /* logs to standard error */
@@ -33,9 +34,9 @@ enum { STACK_HOSTS = 256, STACK_PROCEDURES, STACK_VERBOSE };
 
 #define STACK_NEEDS_LOCAL "--hosts, --procedures and --verbose need --local"
 
-/* Takes one of these, and its value; -1 when there is no such file. */
+/* Takes one of these, and its value; -1 and a UsageError for what is wrong. */
 int stack_take_option(struct stack_options *options, int option,
-                      const char *value);
+                      const char *value, struct harp_error *error);
 
 /* Has it taken any? */
 bool stack_has_options(const struct stack_options *options);

@@ -134,19 +134,10 @@ static void set_procedures(struct buffer *lua, const struct stack_files *files,
     free(examples);
 }
 
-static const struct embedded *find_embedded(const char *name)
-{
-    const struct embedded *file = embedded_files;
-
-    while (strcmp(file->name, name) != 0)
-        file++;
-    return file;
-}
-
 static int write_examples(const struct stack_files *files,
                           struct harp_error *error)
 {
-    const struct embedded *file = find_embedded("procedures/example");
+    const struct embedded *file = embedded_find("procedures/example");
 
     return write_file(files, "example.lua",
                       (struct text){ file->text, file->size }, error);
@@ -210,33 +201,18 @@ int stack_files_for_daemon(struct stack_files *files,
 
 /* ---- the dispatcher ---- */
 
-static void add_host(struct buffer *lua, const struct stack_files *files,
-                     struct text name, const char *daemon)
-{
-    char *copy = text_copy(name);
-
-    buffer_add_string(lua, "  [");
-    quote(lua, copy);
-    buffer_printf(lua, "] = { address = \"127.0.0.1\", port = %s, "
-                  "user = \"%s\", password = \"%s\", pin = \"%s\" },\n",
-                  strrchr(daemon, ':') + 1, files->user, files->password,
-                  files->pin);
-    free(copy);
-}
-
+/* All of them are the one daemon; `names` have commas between. */
 static void add_hosts(struct buffer *lua, const struct stack_files *files,
                       const char *names, const char *daemon)
 {
-    buffer_add_string(lua, "hosts = {\n");
-    add_host(lua, files, text_of("localhost"), daemon);
-    while (names && *names) {
-        size_t length = strcspn(names, ",");
-
-        if (length)
-            add_host(lua, files, (struct text){ names, length }, daemon);
-        names += length + (names[length] == ',');
-    }
-    buffer_add_string(lua, "}\n");
+    buffer_printf(lua, "local daemon = { address = \"127.0.0.1\", port = %s, "
+                  "user = \"%s\", password = \"%s\", pin = \"%s\" }\n",
+                  strrchr(daemon, ':') + 1, files->user, files->password,
+                  files->pin);
+    buffer_add_string(lua, "hosts = { localhost = daemon }\n"
+                           "for name in (");
+    quote(lua, names ? names : "");
+    buffer_add_string(lua, "):gmatch \"[^,]+\" do hosts[name] = daemon end\n");
 }
 
 int stack_files_for_dispatcher(const struct stack_files *files,
@@ -254,7 +230,7 @@ int stack_files_for_dispatcher(const struct stack_files *files,
                         "keep_for = %d\n", KEEP_JOBS);
     if (options->directory)
         buffer_add_string(&lua, "log_time = true\n");
-    add_hosts(&lua, files, options->hosts, daemon);
+    add_hosts(&lua, files, options->host_names, daemon);
     status = write_file(files, "dispatcher.lua", buffer_text(&lua), error);
     buffer_wipe(&lua);
     free(address);

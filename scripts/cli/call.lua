@@ -3,6 +3,7 @@
 local caller = require "harp.cli.caller"
 local following = require "harp.cli.following"
 local harp = require "harp"
+local interrupts = require "harp.interrupts"
 local main = require "harp.cli.main"
 local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
@@ -151,7 +152,7 @@ end
 
 local function directly(runs, options, arguments, reporter)
   for _, run in ipairs(runs) do run.server = server.open(run.host, options) end
-  local ended = following.attend(function()
+  local ended = interrupts.attend(function()
     following.each(runs, function(run)
       tell(run, reporter, call(run.server:procedure(options.procedure), arguments))
     end, reporter, true)

@@ -33,6 +33,13 @@ local function add_entries(rows, name, all)
   end
 end
 
+-- A list of selections means what it means with commas.
+local function add_groups(rows, all)
+  local selections = {}
+  for name, v in pairs(all.groups) do selections[name] = type(v) == "table" and table.concat(v, ",") or v end
+  add_entries(rows, "groups", { groups = selections, from = all.from })
+end
+
 -- The dispatcher that is meant when none is said.
 local function default_caller(all)
   local address = settings.caller_of_environment()
@@ -50,6 +57,7 @@ local function collect()
   rows[1] = { setting = "caller", value = value, from = from }
   add_entries(rows, "callers", all)
   add_entries(rows, "servers", all)
+  add_groups(rows, all)
   from_environment(rows, "HARP_CALLER_USER")
   from_environment(rows, "HARP_CALLER_PASSWORD", true)
   from_environment(rows, "HARP_USER")
@@ -80,10 +88,12 @@ The files are Lua, their globals the settings:
               test = "localhost:3502" }
   servers = { web01 = { user = "me", password_file = "/home/me/.harp-web" },
               ["*"] = { ca_file = "/etc/harp/ca.pem" } }
+  groups  = { web = "web[01-20]", db = { "db01", "db02" }, old = "@db,web0*" }
 
 A name of callers can stand where an address can: harp jobs --caller prod. What
 stands behind it are options of harp.caller, behind those of servers options of
-harp.server, for harp call --direct web01 and scripts.
+harp.server, for harp call --direct web01 and scripts. A group is a selection
+of hosts, as harp hosts describes it, or a list of them; @web means it.
 
 The first of these that says something is right: the command line or the
 script, the environment ($HARP_CALLER, $HARP_CALLER_USER, $HARP_CALLER_PASSWORD,

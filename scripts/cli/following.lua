@@ -4,39 +4,15 @@
 
 local core = require "harp.core"
 local harp = require "harp"
+local interrupts = require "harp.interrupts"
 local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
 
 local following = {}
 
-local GRACE = 2                 -- seconds in which a second Ctrl-C cancels
+local GRACE = interrupts.GRACE
 
 -- ---- Ctrl-C ----
-
---- Runs `work` until it ends, when true is returned, or until Ctrl-C: then its
--- task is cancelled, and `interrupted(interrupts)` is returned.
-function following.attend(work, interrupted)
-  local interrupts <close> = core.interrupts()
-  local heard = false
-  local worker = core.spawn(work)
-  local guard = core.spawn(function()
-    interrupts:wait()
-    heard = true
-    worker:cancel()
-  end)
-  local well, failure = pcall(worker.join, worker)
-  guard:cancel()
-  if heard then return interrupted(interrupts) end
-  if not well then error(failure, 0) end
-  return true
-end
-
---- Waits for Ctrl-C, `seconds` long; was there one?
-function following.hears(interrupts, seconds)
-  local heard, failure = pcall(harp.timeout, seconds, interrupts.wait, interrupts)
-  if not heard and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
-  return heard
-end
 
 local DETACHED = [[
 detached; %s. To come back:
@@ -69,36 +45,26 @@ local function cancel(command, list)
   return outcome.CANCELLED
 end
 
-local function detach(command, runs, interrupts)
+local function detach(command, runs, signals)
   output.end_line()
   local list, ids = left(command, runs)
   if not list[1] then return following.worst(runs) end
   local what, them = "the job goes on", "it"
   if list[2] then what, them = ("%d jobs go on"):format(#list), "them" end
   output.note(command, DETACHED:format(what, ids, GRACE, them))
-  if not following.hears(interrupts, GRACE) then return outcome.INTERRUPTED end
+  if not interrupts.hears(signals, GRACE) then return outcome.INTERRUPTED end
   output.end_line()
-  interrupts:close()            -- the next one ends us
+  signals:close()               -- the next one ends us
   return cancel(command, list)
 end
 
 -- ---- runs ----
 
--- From the harmless to the grave.
-local GRAVITY = {}
-for i, status in ipairs{
-  outcome.WELL, outcome.CANCELLED, outcome.EXCEPTION, outcome.ERROR, outcome.USAGE, outcome.SCRIPT_ERROR,
-  outcome.TIMEOUT, outcome.UNREACHABLE, outcome.UNKNOWN,
-} do GRAVITY[status] = i end
-
 --- The exit status of several: that of the worst.
 function following.worst(runs)
-  local worst = outcome.WELL
-  for _, run in ipairs(runs) do
-    local status = run.status or outcome.UNKNOWN
-    if GRAVITY[status] > GRAVITY[worst] then worst = status end
-  end
-  return worst
+  local statuses = {}
+  for i, run in ipairs(runs) do statuses[i] = run.status or outcome.UNKNOWN end
+  return outcome.worst(statuses)
 end
 
 --- What --help says about it.
@@ -165,8 +131,8 @@ end
 --- The same, and Ctrl-C detaches from their jobs, then cancels them; returns the
 -- exit status.
 function following.run(command, runs, work, reporter)
-  local ended = following.attend(function() following.each(runs, work, reporter) end, function(interrupts)
-    return detach(command, runs, interrupts)
+  local ended = interrupts.attend(function() following.each(runs, work, reporter) end, function(signals)
+    return detach(command, runs, signals)
   end)
   return ended == true and following.worst(runs) or ended
 end

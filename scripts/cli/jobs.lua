@@ -2,7 +2,7 @@
 
 local caller = require "harp.cli.caller"
 local core = require "harp.core"
-local following = require "harp.cli.following"
+local interrupts = require "harp.interrupts"
 local introspection = require "harp.introspection"
 local main = require "harp.cli.main"
 local outcome = require "harp.outcome"
@@ -122,7 +122,7 @@ local function watch(rpc, options)
   if not output.is_terminal or options.json then main.usage "--watch needs a terminal" end
   lines_of(rpc, options)        -- what is wrong with the dispatcher at first is an error
   output.write(HOME .. REST_OF_SCREEN)
-  following.attend(function()
+  interrupts.attend(function()
     while true do
       draw(rpc, options)
       core.sleep(PAUSE)

@@ -28,13 +28,15 @@ Exit status: 0 well, 1 when it cannot start, when one runs already and, of
     { "harp local", "serves until Ctrl-C; then, in another terminal:" },
     { "harp call localhost uptime", "calls its daemon, through its dispatcher" },
     { "harp local --background --hosts web01,web02", "goes on without a terminal, as more hosts than one" },
+    { "harp local --hosts 'web[001-200],db[1-2]'", "as 202 more; quoted, as shells have a use for brackets" },
     { "harp local --reload", "after a change of a file of procedures" },
     { "harp local --stop", "ends it, and waits for that" },
   },
   define = function(parser)
     parser:option "--procedures":argname "FILE":count "*"
       :description "What the daemon offers instead, a file or a directory of *.lua; may be given more than once."
-    parser:option "--hosts":argname "NAME,…":description "More names for the daemon, besides localhost."
+    parser:option "--hosts":argname "NAMES"
+      :description "More names for the daemon, besides localhost: web01,web02, or 'web[01-20]'."
     parser:flag "--background":description "Return when both servers listen; they go on."
     parser:flag "--verbose":description "Show the logs of both instead of keeping them in files."
     parser:flag "--status":description "Say what runs, where its files are, and how many jobs it has."

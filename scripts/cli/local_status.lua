@@ -4,6 +4,7 @@ local core = require "harp.core"
 local harp = require "harp"
 local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
+local ranges = require "harp.batch.ranges"
 
 -- "12: 1 running, 11 ended"
 local function describe_jobs(address)
@@ -44,7 +45,7 @@ return {
       "dispatcher  " .. stack.caller,
       "daemon      " .. stack.server,
       "logs        " .. logs(stack),
-      "hosts       " .. hosts:gsub(",+", ", "),
+      "hosts       " .. table.concat(ranges.split(hosts), ", "),
       "jobs        " .. jobs(stack.caller),
     } do output.line(line) end
   end,

@@ -60,12 +60,21 @@ local function raise_unknown(failure)
   }, 0)
 end
 
+-- What `patience` does not wait for any more; a submit may have arrived before.
+local function be_patient(patience, failure, may_have_arrived)
+  local well, last = pcall(patience.fail, patience, failure)
+  if well then return end
+  if may_have_arrived and core.is_error(last, "CommunicationError") then raise_unknown(last) end
+  error(last, 0)
+end
+
 -- A submit that may have arrived is never sent again, unless its dedup key
 -- makes that safe. One that cannot have is, where the dispatcher was reached
 -- before; elsewhere its address is probably wrong. One that turns connections
 -- away was reached.
 local function submit(self, procedure, arguments)
-  local link, fields, patience = self.link, fields_of(self, procedure, arguments), nil
+  local link, fields = self.link, fields_of(self, procedure, arguments)
+  local patience, may_have_arrived
   while true do
     local exchange <close> = link:request("call", fields)
     local kind, data, extra = exchange:take()
@@ -84,7 +93,8 @@ local function submit(self, procedure, arguments)
       error(data, 0)
     end
     patience = patience or link:patience(fields.retry_for)
-    patience:fail(data)
+    may_have_arrived = may_have_arrived or extra
+    be_patient(patience, data, may_have_arrived)
   end
 end
 

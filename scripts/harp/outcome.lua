@@ -32,7 +32,10 @@ outcome.TIMEOUT, outcome.UNKNOWN = 7, 8
 --- By Ctrl-C, and by a reader who has gone: as shells have it, 128 + the signal.
 outcome.INTERRUPTED, outcome.CLOSED_PIPE = 130, 141
 
-local BY_TYPE = { timeout = outcome.TIMEOUT, unknown_outcome = outcome.UNKNOWN, missing_result = outcome.UNKNOWN }
+local BY_TYPE = {
+  timeout = outcome.TIMEOUT, unknown_outcome = outcome.UNKNOWN, missing_result = outcome.UNKNOWN,
+  interrupted = outcome.INTERRUPTED,
+}
 local BY_KIND = {
   RemoteException = outcome.EXCEPTION, CancelledException = outcome.CANCELLED,
   CommunicationError = outcome.UNREACHABLE, TimeoutError = outcome.TIMEOUT, UsageError = outcome.USAGE,
@@ -44,6 +47,22 @@ function outcome.code(failure)
   if not core.is_error(failure) then return outcome.SCRIPT_ERROR end
   if failure.kind == "RemoteException" then return outcome.EXCEPTION end
   return BY_TYPE[failure.type] or BY_KIND[failure.kind] or outcome.ERROR
+end
+
+-- From the harmless to the grave.
+local GRAVITY = {}
+for i, status in ipairs{
+  outcome.WELL, outcome.CANCELLED, outcome.EXCEPTION, outcome.ERROR, outcome.USAGE, outcome.SCRIPT_ERROR,
+  outcome.TIMEOUT, outcome.UNREACHABLE, outcome.UNKNOWN,
+} do GRAVITY[status] = i end
+
+--- The exit status of several, a list: the worst of them.
+function outcome.worst(statuses)
+  local worst = outcome.WELL
+  for _, status in ipairs(statuses) do
+    if GRAVITY[status] > GRAVITY[worst] then worst = status end
+  end
+  return worst
 end
 
 local HINTS = {

@@ -1,16 +1,18 @@
 --- The configuration of whoever uses harp: dispatchers by name, which of them
--- is meant when none is said, and who to be for daemons. Lua files, whose
--- globals are the settings:
+-- is meant when none is said, who to be for daemons, and hosts in groups. Lua
+-- files, whose globals are the settings:
 --
 --     caller  = "prod"                         -- an address, a name of `callers`, or a table
 --     callers = { prod = { host = "d.example.net", tls = true, user = "me", password_file = "…" } }
 --     servers = { web01 = { user = "me", password_file = "…" }, ["*"] = { ca_file = "…" } }
+--     groups  = { web = "web[01-20]", db = { "db01", "db02" }, all_of_it = "@web,@db" }
 --
--- What stands behind a name is an address or the options of harp.caller, and
--- of harp.server. $XDG_CONFIG_HOME/harp/config.lua (~/.config/harp/config.lua)
--- is read, and then /etc/harp/config.lua: the first that has a setting, or an
--- entry of callers or servers, is right. They are read when the first caller
--- or server is made. What is wrong with them is a UsageError ("configuration").
+-- What stands behind a name is an address or the options of harp.caller, those
+-- of harp.server, and a selection of hosts (batch/hosts.lua). The user's file,
+-- $XDG_CONFIG_HOME/harp/config.lua (~/.config/harp/config.lua), is read, and
+-- then /etc/harp/config.lua: the first that has a setting, or an entry of
+-- callers, servers or groups, is right. They are read when the first caller or
+-- server is made. What is wrong with them is a UsageError ("configuration").
 
 local core = require "harp.core"
 
@@ -40,6 +42,22 @@ local function check_each(path, name, t, is_good, what)
   end
 end
 
+-- A selection of hosts: what it means is for others to judge.
+local function is_selection(v)
+  if type(v) ~= "table" then return type(v) == "string" end
+  for key, text in pairs(v) do
+    if math.type(key) ~= "integer" or type(text) ~= "string" then return false end
+  end
+  return #v > 0 or next(v) == nil
+end
+
+local function check_groups(path, v)
+  check_each(path, "groups", v, is_selection, "a selection of hosts, or a list of them")
+  for name in pairs(v) do
+    if not name:find "^[%w_][%w_.-]*$" then refuse("%s: groups: %q is no name of a group", path, name) end
+  end
+end
+
 local ADDRESS = "an address, or a table of options"
 
 -- Each setting: refuses what it cannot be.
@@ -49,6 +67,7 @@ local KNOWN = {
   end,
   callers = function(path, v) check_each(path, "callers", v, is_entry, ADDRESS) end,
   servers = function(path, v) check_each(path, "servers", v, is_options, "a table of options") end,
+  groups = check_groups,
 }
 
 local ENOENT = 2
@@ -108,13 +127,17 @@ local function load_all()
   end
   one.callers, one.from.callers = merge(files, "callers")
   one.servers, one.from.servers = merge(files, "servers")
+  one.groups, one.from.groups = merge(files, "groups")
   loaded = one
   return one
 end
 
---- All of it: { caller =, callers =, servers =, files = { { path = }… }, from =
--- { caller = path, callers = { NAME = path }, servers = { … } } }.
+--- All of it: { caller =, callers =, servers =, groups =, files = { { path = }…
+-- }, from = { caller = path, callers = { NAME = path }, servers = { … }, … } }.
 function settings.all() return load_all() end
+
+--- The groups of hosts: by name a selection, a text or a list of them.
+function settings.groups() return load_all().groups end
 
 -- ---- in use ----
 

@@ -59,7 +59,9 @@ function Reader:take()
       break
     end
     local well, event = pcall(core.decode, line)
-    if not well or type(event) ~= "table" then fail("journal", "%s has a line that is no event: %.60s", self.path, line) end
+    if not well or type(event) ~= "table" then
+      fail("journal", "%s has a line that is no event: %.60s", self.path, line)
+    end
     events[#events + 1] = event
   end
   self.file:seek("cur", 0)      -- an end that was seen is forgotten
@@ -181,7 +183,7 @@ function journal.open(run)
   return setmetatable({ file = file, path = path, record = journal.read(run) or new_record() }, Writer)
 end
 
-local function check(self, well, reason)
+local function check(well, reason)
   if not well then fail("journal", "the journal cannot be written, so nothing more is done: %s", reason) end
 end
 
@@ -189,12 +191,12 @@ end
 function Writer:add(event)
   event.time = core.time()
   if event.event == "run" then event.format = FORMAT end
-  check(self, self.file:append(core.encode(event) .. "\n"))
+  check(self.file:append(core.encode(event) .. "\n"))
   self.record:apply(event)
 end
 
 --- Waits until all that was added would survive the machine.
-function Writer:sync() check(self, self.file:sync()) end
+function Writer:sync() check(self.file:sync()) end
 
 function Writer:close() self.file:close() end
 Writer.__close = Writer.close

@@ -26,7 +26,6 @@ outcomes.TITLES = {
 local STATUS = {
   ok = outcome.WELL, exception = outcome.EXCEPTION, error = outcome.ERROR, unreachable = outcome.UNREACHABLE,
   timeout = outcome.TIMEOUT, cancelled = outcome.CANCELLED, unknown = outcome.UNKNOWN,
-  not_reached = outcome.SCRIPT_ERROR,
 }
 
 local BY_STATUS = {}
@@ -45,10 +44,17 @@ local LOST = { closed = true, econnreset = true, epipe = true, read_error = true
 --- Is it none of ok and not_reached?
 function outcomes.is_failure(name) return name ~= "ok" and name ~= "not_reached" end
 
---- May it be tried again without a procedure running twice that ran to its end?
--- What was cancelled was so on purpose.
+-- What was cancelled was so on purpose, and what is not known may have run.
 local AGAIN = { exception = true, error = true, unreachable = true, timeout = true }
-function outcomes.may_be_retried(name) return AGAIN[name] or false end
+
+-- Errors that come again.
+local LASTING = {
+  unknown_host = true, no_such_procedure = true, invalid_argument_list = true, auth_error = true,
+  invalid_request = true, lua = true,
+}
+
+--- May a host be tried again that ended so, with an error of that type?
+function outcomes.may_be_retried(name, type) return AGAIN[name] and (name ~= "error" or not LASTING[type]) or false end
 
 --- The outcome that an error stands for.
 function outcomes.of(failure)
@@ -60,12 +66,15 @@ function outcomes.of(failure)
   return BY_STATUS[outcome.code(failure)] or "error"
 end
 
---- The exit status of several outcomes, a set or counts by name: the worst's.
+--- The exit status of a run, by its counts: that of the worst outcome; of one
+-- that was stopped without any failure, that harp could not do what it was to.
 function outcomes.status(counts)
-  local worst = outcome.WELL
-  for i, name in ipairs(outcomes.NAMES) do
-    if (counts[name] or 0) ~= 0 and i > 1 then worst = STATUS[name] end
+  local statuses = {}
+  for name, status in pairs(STATUS) do
+    if (counts[name] or 0) > 0 then statuses[#statuses + 1] = status end
   end
+  local worst = outcome.worst(statuses)
+  if worst == outcome.WELL and (counts.not_reached or 0) > 0 then return outcome.SCRIPT_ERROR end
   return worst
 end
 

@@ -52,7 +52,8 @@ end
 -- Of a host that is known by its jobs only.
 local function new_host(name, wave)
   return {
-    name = name, wave = wave, state = "waiting", attempts = 0, jobs = {}, calls = {}, steps = {}, packets = {}, count = 0,
+    name = name, wave = wave, state = "waiting", attempts = 0, jobs = {}, calls = {}, steps = {}, packets = {},
+    count = 0,
   }
 end
 

@@ -1,0 +1,269 @@
+--- Runs a batch: waves of hosts, so many at once, each with its attempts. What
+-- happens is noted in the journal, and told to observers.
+
+local core = require "harp.core"
+local outcomes = require "harp.batch.outcomes"
+local plan = require "harp.batch.plan"
+local tasks = require "harp.tasks"
+local turn = require "harp.batch.turn"
+local value = require "harp.value"
+
+local Runner = {}
+Runner.__index = Runner
+
+local LONGEST_PAUSE = 300       -- seconds between two attempts
+local LONGEST_VALUE = 64 << 10  -- bytes of JSON that the journal keeps of a host's value
+local PATIENCE = 1              -- seconds that ids of submitted calls are waited for when the run is left
+
+-- ---- what happens ----
+
+--- Notes an event in the journal, and tells of it.
+function Runner:note(event)
+  self.writer:add(event)
+  self:tell(event)
+end
+
+function Runner:tell(event)
+  for _, observer in ipairs(self.observers) do observer:event(event, self.record) end
+end
+
+function Runner:sync() self.writer:sync() end
+
+local function packet(self, name, job, number, data)
+  local event = { event = "packet", time = core.time(), host = name, job = job:id(), number = number, data = data }
+  self.record:apply(event)
+  self:tell(event)
+end
+
+-- ---- calls of turns ----
+
+function Runner:queue_of(name)
+  local queue = self.queue
+  if type(queue) == "function" then queue = queue(name) end
+  if queue == nil then return { host = name } end
+  return queue or nil
+end
+
+--- A call is about to be submitted: not while the run is left.
+function Runner:begin_submit()
+  if self.is_left then core.event():wait() end
+  self.submits = self.submits + 1
+end
+
+function Runner:end_submit() self.submits = self.submits - 1 end
+
+--- Has a run that is to be left stop where its journal knows every job.
+function Runner:leave()
+  self.is_left = true
+  local since = core.now()
+  while self.submits > 0 and core.now() - since < PATIENCE do core.sleep(0.01) end
+end
+
+-- ---- one attempt ----
+
+local function is_cancelled_task(failure)
+  return core.is_error(failure, "CancelledException") and failure.type == "task"
+end
+
+-- A job's end, with its packets on the way.
+local function follow(self, name, job)
+  for number, data in job:follow{ since = 0, numbered = true } do packet(self, name, job, number, data) end
+  return job:result{ wait = true }
+end
+
+local function cancelled()
+  return core.error{ kind = "CancelledException", type = "cancelled", message = "the job was cancelled" }
+end
+
+local function text_of(failure)
+  if core.is_error(failure) then return failure.message or failure.type end
+  return (tostring(failure):gsub("%s*\n.*", ""))
+end
+
+-- An end: true and the value; or the outcome, and what is told of the failure.
+-- Whether the dispatcher itself is lost is no matter of one host.
+local function ended(at, well, v)
+  if well then return { outcome = "ok", value = v } end
+  local lost = at.lost == v or core.is_error(v, "CommunicationError") and v.job and v.type ~= "unknown_outcome"
+  return {
+    outcome = outcomes.of(v), message = text_of(v), type = core.is_error(v) and v.type or "lua",
+    job = core.is_error(v) and v.job or nil, lost = lost and v or nil,
+  }
+end
+
+local function attempt(self, at)
+  local well, v = at:call(self.step)
+  if well and plan.is_job(v) then well, v = pcall(follow, self, at.name, v) end
+  if not well and is_cancelled_task(v) then error(v, 0) end
+  if v == value.CALL_CANCELLED then well, v = false, cancelled() end
+  return ended(at, well and not core.is_error(v), v)
+end
+
+-- ---- a host ----
+
+-- A value that is no JSON, or is long, is not in the journal.
+local function note_end(self, name, number, result)
+  local event = {
+    event = "end", host = name, outcome = result.outcome, attempts = number, message = result.message,
+    type = result.type, job = result.job,
+  }
+  local host = self.record.by_host[name]
+  local well, text = pcall(core.encode, { result.value })
+  if not well then
+    event.outcome, event.type = "error", "invalid_value"
+    event.message = "what the step returned is no JSON: " .. tostring(text)
+  elseif #text > LONGEST_VALUE then
+    event.is_long = true
+  else
+    event.value = result.value
+  end
+  if host.count > 0 then event.packets, event.count = core.array(host.packets), host.count end
+  self:note(event)
+  if event.is_long then self.values[name] = result.value end
+  if outcomes.is_failure(event.outcome) and self.on_fail == "batch" then
+    self:stop(("%s failed, and on_fail is \"batch\""):format(name))
+  end
+end
+
+-- What of a failed attempt still runs must not run beside the next one. A
+-- dispatcher that is gone by now is noticed by that one.
+local function cancel_calls(self, host, number)
+  for key, call in pairs(host.calls) do
+    if call.job and key:match "^%d+" == tostring(number) then
+      pcall(function() self.caller:job(call.job):cancel{ retry_for = 0 } end)
+    end
+  end
+end
+
+local function pause(self, number)
+  local seconds = math.min(self.backoff * 2 ^ (number - 1), LONGEST_PAUSE)
+  return seconds * (0.5 + math.random() / 2)
+end
+
+-- Waits for the next attempt; is it to be made?
+local function wait_for_next(self, host, number, result)
+  if number > self.retries or self.stopping
+    or not outcomes.may_be_retried(result.outcome, result.type) then return false end
+  local seconds = pause(self, number)
+  cancel_calls(self, host, number)
+  self:note{
+    event = "retry", host = host.name, attempt = number, outcome = result.outcome, message = result.message,
+    pause = seconds,
+  }
+  core.sleep(seconds)
+  return not self.stopping
+end
+
+local function run_host(self, name)
+  local host = self.record.by_host[name]
+  if host.state == "ended" or self.stopping then return end
+  local number = host.failed_attempt and host.failed_attempt + 1 or host.attempt or 1
+  while true do
+    self:note{ event = "start", host = name, attempt = number }
+    local result = attempt(self, turn.new(self, host, number))
+    if result.lost then return self:lose(result.lost) end
+    if not wait_for_next(self, host, number, result) then return note_end(self, name, number, result) end
+    number = number + 1
+  end
+end
+
+-- ---- ends before the end ----
+
+--- No further hosts are begun; those that run go on to their ends.
+function Runner:stop(reason)
+  if self.stopping then return end
+  self.stopping = true
+  self:note{ event = "stop", reason = reason }
+end
+
+--- The dispatcher cannot be reached any more: the run is left as it is.
+function Runner:lose(failure)
+  self.stopping, self.failure = true, self.failure or failure
+end
+
+-- ---- waves ----
+
+local function failures_of(self, wave)
+  local count = 0
+  for _, name in ipairs(wave) do
+    local outcome = self.record.by_host[name].outcome
+    if outcome and outcomes.is_failure(outcome) then count = count + 1 end
+  end
+  return count
+end
+
+local function counted(n, what) return ("%d %s"):format(n, n == 1 and what or what .. "s") end
+
+-- Why there should be no further wave; nil when all is well.
+local function objection(self, number, wave)
+  local failures = failures_of(self, wave)
+  if self.max_fail and number < #self.record.waves and plan.is_too_many(failures, self.max_fail, #wave) then
+    return ("%d of %s of wave %d failed, and max_fail is %s"):format(
+      failures, counted(#wave, "host"), number, self.max_fail)
+  end
+  if not self.after_wave then return nil end
+  local well, failure = pcall(self.after_wave, {
+    number = number, of = #self.record.waves, hosts = wave, failed = failures,
+  }, self.public)
+  if not well and is_cancelled_task(failure) then error(failure, 0) end
+  if not well then return ("after wave %d: %s"):format(number, text_of(failure)) end
+  if failure == false then return ("after wave %d: after_wave returned false"):format(number) end
+end
+
+local function has_left(self, wave)
+  for _, name in ipairs(wave) do
+    if self.record.by_host[name].state ~= "ended" then return true end
+  end
+  return false
+end
+
+-- Hosts of a wave that was over may be left: of a run that was stopped. What was
+-- to be said about it has been said.
+local function run_wave(self, number, wave)
+  local is_new = number > self.record.waves_ended
+  self:note{ event = "wave", wave = number }
+  tasks.map(wave, function(name) run_host(self, name) end, { concurrency = self.concurrency })
+  if self.failure then return end
+  local reason = is_new and not self.stopping and objection(self, number, wave)
+  if reason then self:stop(reason) end
+  if is_new then self:note{ event = "wave_end", wave = number } end
+end
+
+--- Runs what has not ended yet. A dispatcher that is lost is raised.
+function Runner:run()
+  for number, wave in ipairs(self.record.waves) do
+    if self.stopping then break end
+    if number > self.record.waves_ended or has_left(self, wave) then run_wave(self, number, wave) end
+  end
+  if self.failure then error(self.failure, 0) end
+  self:note{ event = "finish" }
+  self:sync()
+end
+
+-- ---- cancelling ----
+
+-- Whether a call is over, or was cancelled now, the host's turn is not complete.
+local function cancel_host(self, name)
+  local host = self.record.by_host[name]
+  local outcome = "cancelled"
+  for _, call in pairs(host.calls) do
+    if call.job and not pcall(function() self.caller:job(call.job):cancel() end)
+      or not call.job and not call.refused then outcome = "unknown" end
+  end
+  self:note{ event = "end", host = name, outcome = outcome, attempts = host.attempts, message = "left by Ctrl-C" }
+end
+
+--- Cancels what runs, and ends the run: what was not begun is not reached.
+function Runner:cancel()
+  self:note{ event = "stop", reason = "cancelled by Ctrl-C" }
+  tasks.map(self.record:list "running", function(name) cancel_host(self, name) end)
+  self:note{ event = "finish" }
+end
+
+--- A runner: fields are the options of batch.run, and id, caller, writer (of the
+-- journal), is_extended (knows the dispatcher dedup keys?), public (what
+-- after_wave is given), observers.
+return function(fields)
+  fields.record, fields.submits, fields.values = fields.writer.record, 0, {}
+  return setmetatable(fields, Runner)
+end

@@ -1,0 +1,114 @@
+--- Which run is meant: a new one, or one that was left. The batches of one
+-- execution of a recipe are a session, named by its first run; a recipe that
+-- goes on finds each batch of the session again by its name.
+
+local core = require "harp.core"
+local journal = require "harp.batch.journal"
+
+local session = {}
+
+local id                        -- of this process; nil before its first batch
+local taken = {}                -- runs that this process has, or had
+local others                    -- records of the session that was taken up
+local asked                     -- the run that was to be taken up
+
+-- ---- what is run ----
+
+local command                   -- the words of a harp command that is a batch of its own
+
+--- This process is `harp NAME WORD…`, and not a recipe.
+function session.set_command(name, words) command = { command = name, arguments = core.array(words) } end
+
+-- How to run it again; {} for what cannot be.
+local function program()
+  if command then return command end
+  local script = arg and arg[0] and core.absolute_path(arg[0])
+  if not script then return {} end
+  return { script = script, arguments = core.array(table.move(arg, 1, #arg, 1, {})) }
+end
+
+--- The name of a run whose recipe gives it none.
+function session.default_name()
+  local name = (arg and arg[0] or ""):match "[^/]*$":gsub("%.lua$", "")
+  return journal.is_name(name) and name or "batch"
+end
+
+-- ---- taking up ----
+
+local function is_unfinished(record) return not record.finished end
+
+--- Takes up the session of a run, by its id or its name.
+function session.resume(word)
+  local record = journal.find(word)
+  id, others, asked = record.session, journal.session(record.session), record.run
+  return record
+end
+
+--- The same by the program's words: { "script", path, argument… } or {
+-- "command", name, argument… }.
+function session.words(word)
+  local what = session.resume(word).program or {}
+  if what.command then return { "command", what.command, "--resume", word, table.unpack(what.arguments) } end
+  if what.script then return { "script", what.script, table.unpack(what.arguments) } end
+  error(core.error{
+    kind = "UsageError", type = "no_program",
+    message = ("%s was run by no file: run it again with the same name"):format(word),
+  }, 0)
+end
+
+-- The first run of that name in the session that was taken up.
+local function next_of(name)
+  for _, record in ipairs(others or {}) do
+    if record.name == name and not taken[record.run] then return record end
+  end
+end
+
+local function same_hosts(a, b)
+  if #a ~= #b then return false end
+  for i, name in ipairs(a) do
+    if name ~= b[i] then return false end
+  end
+  return true
+end
+
+-- The session of the latest run of a name, where any of its runs was left. Of
+-- other hosts it is not meant.
+local function find_left(name, hosts)
+  local latest = journal.latest(name)
+  if not latest or not same_hosts(latest.hosts, hosts) or journal.is_running(latest.run) then return end
+  local list = journal.session(latest.session)
+  for _, record in ipairs(list) do
+    if is_unfinished(record) then
+      id, others = latest.session, list
+      return
+    end
+  end
+end
+
+--- The record of the run that a batch goes on with; nil for a new one.
+-- may_resume: also one that was left and not asked for.
+function session.find(name, hosts, may_resume)
+  if not id and may_resume then find_left(name, hosts()) end
+  return next_of(name)
+end
+
+--- Is there something left to do of a run of the session? Of one that is over,
+-- when it was asked for and was stopped before its end.
+function session.goes_on(record)
+  taken[record.run] = true
+  return is_unfinished(record) or record.run == asked and record.counts.not_reached ~= nil
+    and record.counts.not_reached > 0
+end
+
+--- Opens the journal of a run to go on with, or of a new one of that name.
+function session.open(name, record)
+  local run = record and record.run or journal.new_id(name)
+  local writer = journal.open(run)
+  taken[run], id = true, id or run
+  return writer, run
+end
+
+--- What the first event of a run says of the session.
+function session.about() return { session = id, program = program() } end
+
+return session

@@ -1,0 +1,225 @@
+--- A host's turn in a batch: the host as its step sees it, whose calls are in
+-- the journal before they are submitted, and the steps that are remembered.
+--
+-- A call is known by its key: the attempt, the step that it is in, the
+-- procedure, and which of its calls there it is. One whose job is known is not
+-- submitted again: its job is taken up. One that was about to be submitted when
+-- the process died is submitted with the same dedup key, where the dispatcher
+-- knows such keys; elsewhere nobody can know whether it was accepted.
+
+local core = require "harp.core"
+local plan = require "harp.batch.plan"
+local value = require "harp.value"
+
+local turn = {}
+
+local Turn = {}
+Turn.__index = Turn
+
+local DEDUP_WINDOW = 24 * 3600  -- seconds: longer ago a call's fate is not known by its key
+local MARGIN = 3600
+
+local turns = setmetatable({}, { __mode = "k" })        -- by coroutine, and by host
+
+-- ---- calls ----
+
+local function key_of(self, procedure)
+  local place = ("%d %s"):format(self.attempt, self.step and self.step .. ": " .. procedure or procedure)
+  local number = (self.numbers[place] or 0) + 1
+  self.numbers[place] = number
+  return number == 1 and place or ("%s #%d"):format(place, number)
+end
+
+-- Its options: those of the batch, with what the step says on top.
+local function options_of(self, key, own)
+  local run = self.run
+  local all = {
+    timeout = run.timeout, max_exec_time = run.timeout, queue = run:queue_of(self.name),
+    info = { batch = {
+      run = run.id, host = self.name, step = self.step, attempt = self.attempt, hosts = #run.record.hosts,
+    } },
+  }
+  if run.is_extended then
+    all.dedup = { key = { batch = run.id, host = self.name, call = key }, window = DEDUP_WINDOW }
+  end
+  for name, v in pairs(own) do
+    if name == "info" then all.info.info = v else all[name] = v end
+  end
+  return all
+end
+
+-- Of a call that was about to be submitted before: may it be so again?
+local function check_fate(self, call)
+  local run = self.run
+  if call.refused or run.is_extended and core.time() - call.time < DEDUP_WINDOW - MARGIN then return end
+  error(core.error{
+    kind = "CommunicationError", type = "unknown_outcome",
+    message = ("the run was cut off while %s was submitted: it is not known whether it was accepted"):format(
+      call.procedure),
+  }, 0)
+end
+
+-- Has the call certainly not been accepted?
+local function was_refused(failure)
+  if not core.is_error(failure) then return true end
+  return failure.type ~= "unknown_outcome" and failure.kind ~= "CancelledException"
+end
+
+-- Is it the dispatcher that is gone? With a dedup key its answer can still be
+-- had when it is there again.
+local function is_lost(run, failure)
+  return core.is_error(failure, "CommunicationError") and (run.is_extended or failure.type ~= "unknown_outcome")
+end
+
+local function submit(self, procedure, own, ...)
+  local run, key = self.run, key_of(self, procedure)
+  local call = self.record.calls[key]
+  if call and call.job then return run.caller:job(call.job) end
+  if call then check_fate(self, call) end
+  run:begin_submit()
+  run:note{ event = "call", host = self.name, key = key, procedure = procedure }
+  run:sync()
+  local host = run.caller:host(self.name, options_of(self, key, own))
+  local well, job = pcall(host:procedure(procedure), ...)
+  run:end_submit()
+  if well then
+    run:note{ event = "job", host = self.name, key = key, job = job:id() }
+    return job
+  end
+  if was_refused(job) then
+    run:note{ event = "refused", host = self.name, key = key, message = tostring(job):match "[^\n]*" }
+  end
+  self.lost = is_lost(run, job) and job or nil
+  error(job, 0)
+end
+
+-- ---- the host of a step ----
+
+local Host = { __name = "harp.batch.host" }
+
+-- What a host is, kept apart from it: every field name is a procedure's.
+local private = setmetatable({}, { __mode = "k" })
+
+local function new_host(self, options)
+  local host = setmetatable({}, Host)
+  private[host], turns[host] = { turn = self, options = options }, self
+  return host
+end
+
+local function call(host, procedure, ...)
+  local own = private[host]
+  if own.turn.run.is_dry then return plan.note_call(own.turn.calls, procedure, value.arguments(...)) end
+  return submit(own.turn, procedure, own.options, ...)
+end
+
+local function by_name(host, name)
+  if type(name) ~= "string" then error("a procedure's name is a string", 2) end
+  return function(...)
+    if rawequal((...), host) then return call(host, name, select(2, ...)) end
+    return call(host, name, ...)
+  end
+end
+
+function Host:__index(name)
+  if name == "procedure" then return by_name end
+  return by_name(self, name)
+end
+
+function Host:__newindex(name)
+  error(("a host has no field %q to set; use host{option = value}"):format(tostring(name)), 2)
+end
+
+-- What is wrong with the options is said by a real host.
+function Host:__call(options)
+  local own, all = private[self], {}
+  if type(options) ~= "table" then
+    error("host{option = value} takes a table of options; to call a procedure: host.NAME(...)", 2)
+  end
+  for name, v in pairs(own.options) do all[name] = v end
+  for name, v in pairs(options) do all[name] = v end
+  own.turn.run.caller:host(own.turn.name, all)
+  return new_host(own.turn, all)
+end
+
+function Host:__tostring() return private[self].turn.name end
+
+-- ---- remembered steps ----
+
+local function fail(text, ...) error(("batch.step: " .. text):format(...), 3) end
+
+local function wait_for(v) return plan.is_job(v) and v:get() or v end
+
+-- What it returns has to be remembered.
+local function remember(self, name, v)
+  local well, complaint = pcall(core.encode, { v })
+  if not well then fail("what step %q returns cannot be remembered: %s", name, tostring(complaint)) end
+  self.run:note{ event = "step", host = self.name, name = name, value = v }
+  self.run:sync()
+  return v
+end
+
+local function enter(self, path, fn, host)
+  local outer, thread = self.step, coroutine.running()
+  if outer and self.thread ~= thread then fail("%q begins while %q of the same host is not over", path, outer) end
+  self.step, self.thread = path, thread
+  local results = table.pack(pcall(function() return wait_for(fn(host)) end))
+  self.step = outer
+  if not results[1] then error(results[2], 0) end
+  return results[2]
+end
+
+--- batch.step(name, fn): what fn(host) returns; of a host whose step of that name
+-- has ended before, what it returned then. A job is waited for.
+function Turn:run_step(name, fn, host)
+  if type(name) ~= "string" or name == "" then fail "a step has a name" end
+  if type(fn) ~= "function" then fail("step %q has no function", name) end
+  local path = self.step and self.step .. "/" .. name or name
+  if self.seen[path] then fail("there are two steps %q of one host: give each a name of its own", path) end
+  self.seen[path] = true
+  local before = self.record.steps[path]
+  if before then return before.value end
+  local v = enter(self, path, fn, host or self.host)
+  if self.run.is_dry then return v end
+  return remember(self, path, v)
+end
+
+--- batch.step([host,] name, fn)
+function turn.step(first, ...)
+  local by_host = turns[first]
+  if by_host then return by_host:run_step(..., select(2, ...), first) end
+  local self = turns[coroutine.running()]
+  if not self then
+    fail("this is not the step of a batch; in a task of its own: batch.step(host, name, fn)")
+  end
+  return self:run_step(first, (...))
+end
+
+--- A turn of a host: `run` is the runner, `record` the host's.
+function turn.new(run, record, attempt)
+  local self = setmetatable({
+    run = run, record = record, name = record.name, attempt = attempt, numbers = {}, seen = {}, calls = {},
+  }, Turn)
+  self.host = new_host(self, {})
+  return self
+end
+
+--- Calls step(host, name) in this coroutine: true and what it returns, or false
+-- and what it raised, a text with a traceback where it is an error of Lua.
+function Turn:call(step)
+  local thread = coroutine.running()
+  turns[thread] = self
+  local results = table.pack(xpcall(step, function(failure)
+    if type(failure) == "string" then return debug.traceback(failure, 2) end
+    return failure
+  end, self.host, self.name))
+  turns[thread] = nil
+  return results[1], results[2]
+end
+
+--- Is a step's function called by a dry run?
+function turn.is_dry()
+  local self = turns[coroutine.running()]
+  return self ~= nil and self.run.is_dry or false
+end
+
+return turn

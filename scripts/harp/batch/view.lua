@@ -1,0 +1,55 @@
+--- A run as a script has it: id, name, hosts (list of names), lists of hosts by
+-- their outcome (ok, exception, error, unreachable, timeout, cancelled, unknown,
+-- not_reached, and failed: all but ok and not_reached), results (by host:
+-- { outcome, value, message, type, job, attempts, start, stop, packets, count }),
+-- code (the exit status of the worst), stopped (why, or nil). While it goes on
+-- the fields change.
+
+local RESULT = { "outcome", "message", "type", "job", "attempts", "start", "stop", "packets", "count" }
+
+-- A value that the journal has not is asked for again.
+local function value_of(view, host)
+  if not host.is_long then return host.value end
+  local v = view.values[host.name]
+  if v == nil and host.job then v = view.caller:job(host.job):result() end
+  return v
+end
+
+local function result_of(view, host)
+  local result = { value = value_of(view, host) }
+  for _, name in ipairs(RESULT) do result[name] = host[name] end
+  return result
+end
+
+local Run = { __name = "harp.batch.run" }
+local private = setmetatable({}, { __mode = "k" })
+
+local getters = {}
+
+function getters.id(view) return view.record.run end
+function getters.name(view) return view.record.name end
+function getters.hosts(view) return view.record:list "all" end
+function getters.code(view) return view.record:status() end
+function getters.stopped(view) return view.record.stopped end
+
+function getters.results(view)
+  local all = {}
+  for _, name in ipairs(view.record.hosts) do all[name] = result_of(view, view.record.by_host[name]) end
+  return all
+end
+
+function Run:__index(key)
+  local view = private[self]
+  if getters[key] then return getters[key](view) end
+  return view.record:list(key)
+end
+
+function Run:__tostring() return "run " .. private[self].record.run end
+
+--- The view of a record; `caller` and `values` (by host) are where values come
+-- from that are too long for the journal.
+return function(record, caller, values)
+  local run = setmetatable({}, Run)
+  private[run] = { record = record, caller = caller, values = values or {} }
+  return run
+end
