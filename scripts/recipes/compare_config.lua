@@ -5,8 +5,8 @@
 --     harp --local --hosts 'web[01-06]' scripts/recipes/compare_config.lua /etc/hosts 'web[01-06]'
 --     harp scripts/recipes/compare_config.lua /etc/nginx/nginx.conf @web      (with operations.lua there)
 --
--- Exit status: 0 the same on all, 1 not, and of a host that could not say it
--- that of its outcome.
+-- Exit status: 0 the same on all, 1 not; that of the worst host when some could
+-- not say it.
 
 local harp = require "harp"
 local batch = require "harp.batch"
@@ -19,11 +19,12 @@ local args = batch.args{
 }
 
 local run = batch.run{
-  name = "compare", options = args, timeout = 30, show = "summary", out = io.stderr,
+  name = "compare", options = args, timeout = 30, show = "summary", resume = false,
   step = function(host, name)
     return host.file((args.path:gsub("{host}", { ["{host}"] = name })))
   end,
 }
+if args.dry_run then os.exit(0) end
 
 -- Groups, the largest one first: { text, hosts }.
 local groups, by_text = {}, {}
@@ -54,8 +55,8 @@ local function difference(most, group)
 end
 
 for i, group in ipairs(groups) do
-  print(("%d hosts: %s"):format(#group.hosts, fold(group.hosts)))
+  print(("%d of %d: %s"):format(#group.hosts, #run.hosts, fold(group.hosts)))
   if i > 1 then print(printable(difference(groups[1], group))) end
 end
-if #run.ok < #run.hosts then print(("%d hosts did not say"):format(#run.hosts - #run.ok)) end
-os.exit(run.code ~= 0 and run.code or #groups > 1 and 1 or 0)
+if run.failed[1] then print(("%d of %d did not say: %s"):format(#run.failed, #run.hosts, fold(run.failed))) end
+os.exit(run.code == 0 and #groups > 1 and 1 or run.code)

@@ -9,6 +9,7 @@
 -- and see it undone. Exit status: 0 when all have the version, else that of the
 -- worst host, also when all have again what they had.
 
+local harp = require "harp"
 local batch = require "harp.batch"
 local fold = require "harp.batch.hosts".fold
 
@@ -38,7 +39,7 @@ local before = batch.run{
 if before.code ~= 0 or args.dry_run then os.exit(before.code) end
 
 local deploy = batch.run{
-  name = "deploy-" .. word, options = args, timeout = 600, serial = { 1, "10%", "100%" }, on_fail = "batch", max_fail = 0,
+  name = "deploy-" .. word, options = args, timeout = 600, serial = { 1, "10%", "100%" }, on_fail = "batch",
   step = function(host, name) return install(host, name, args.version) end,
 }
 if deploy.code == 0 then os.exit(0) end
@@ -52,5 +53,5 @@ local back = batch.run{
   name = "rollback-" .. word, hosts = touched, options = args, timeout = 600,
   step = function(host, name) return install(host, name, before.results[name].value) end,
 }
-if back.failed[1] then print("NOT rolled back: " .. fold(back.failed)) end
+if back.code ~= 0 then harp.log.error("not all are back at what they had: %s", fold(back.failed)) end
 os.exit(deploy.code)

@@ -31,7 +31,7 @@ local function cell(text)
 end
 
 local run = batch.run{
-  name = "facts", options = args, timeout = 60, show = "summary", out = io.stderr,
+  name = "facts", options = args, timeout = 60, show = "summary", resume = false,
   step = function(host)
     local jobs, row = {}, {}
     for i, procedure in ipairs(args.ask) do jobs[i] = host:procedure(procedure)() end     -- all at once
@@ -39,6 +39,7 @@ local run = batch.run{
     return row
   end,
 }
+if args.dry_run then os.exit(0) end
 
 local columns, known = {}, {}
 for _, result in pairs(run.results) do

@@ -19,7 +19,8 @@ local args = batch.args{
 
 -- No queue: what goes on for an hour must not hold up the batches behind it.
 local run = batch.run{
-  name = "follow", options = args, timeout = args.minutes * 60, queue = false, concurrency = 1000, out = io.stdout,
+  name = "follow", options = args, timeout = args.minutes * 60, queue = false, concurrency = 1000,
+  resume = false, out = io.stdout,
   step = function(host, name)
     local path = args.path:gsub("{host}", { ["{host}"] = name })
     return host.follow_file(harp.named{ path = path, lines = args.lines })

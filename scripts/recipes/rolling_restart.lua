@@ -39,4 +39,5 @@ local run = batch.run{
     end
   end,
 }
-os.exit(run.code)
+-- Its last wave may not be healthy either.
+os.exit(run.code == 0 and run.stopped and 1 or run.code)
