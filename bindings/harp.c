@@ -160,8 +160,17 @@ static int open_core(lua_State *L)
     interrupts_open(L);
     editor_open(L);
     history_open(L);
+    status_open(L);
     trace_open(L);
     return 1;
+}
+
+/* [-0, +1, v] */
+static void require(lua_State *L, const char *name)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, name);
+    lua_call(L, 1, 1);
 }
 
 int luaopen_harp(lua_State *L)
@@ -170,8 +179,24 @@ int luaopen_harp(lua_State *L)
     coroutine_open(L);
     luaL_requiref(L, "harp.core", open_core, 0);
     preload(L);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "harp.init");
-    lua_call(L, 1, 1);
+    require(L, "harp.init");
     return 1;
 }
+
+int luaopen_harp_batch(lua_State *L)
+{
+    const struct embedded *file = embedded_files;
+
+    require(L, "harp");
+    while (strcmp(file->name, "harp/batch") != 0)
+        file++;
+    load(L, file);
+    lua_call(L, 0, 1);
+    return 1;
+}
+
+const luaL_Reg harp_modules[] = {
+    { "harp", luaopen_harp },
+    { "harp.batch", luaopen_harp_batch },
+    { NULL, NULL }
+};

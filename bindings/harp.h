@@ -5,6 +5,7 @@
 #ifndef HARP_BINDINGS_HARP_H
 #define HARP_BINDINGS_HARP_H
 
+#include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
 
@@ -19,6 +20,12 @@ struct request;
 /* [-0, +1, v] the entry of `require "harp"`. */
 __attribute__((visibility("default"))) int luaopen_harp(lua_State *L);
 
+/* [-0, +1, v] that of `require "harp.batch"`, for who begins with it. */
+__attribute__((visibility("default"))) int luaopen_harp_batch(lua_State *L);
+
+/* Both by their names, for a new state. */
+extern const luaL_Reg harp_modules[];
+
 /* [-0, +0, m] each adds its functions to the table on top of the stack. */
 void json_open(lua_State *L);           /* encode decode array named null */
 void endpoint_open(lua_State *L);       /* endpoint is_pin */
@@ -31,6 +38,7 @@ void journal_open(lua_State *L);        /* journal is_held */
 void interrupts_open(lua_State *L);     /* interrupts */
 void editor_open(lua_State *L);         /* editor terminal has_colours */
 void history_open(lua_State *L);        /* history_read history_append */
+void status_open(lua_State *L);         /* status */
 void trace_open(lua_State *L);          /* trace names_secret */
 
 /*

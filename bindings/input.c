@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "bindings/keys.h"
 #include "bindings/libedit.h"
 #include "bindings/terminal.h"
 
@@ -100,7 +101,7 @@ static void on_output(uv_prepare_t *output)
 {
     struct input *input = output->data;
     size_t length;
-    char *text = terminal_take(&length);
+    char *text = terminal_take(false, &length);
 
     if (text)
         input_show_above(input, text, length);
@@ -312,10 +313,10 @@ void input_begin(struct input *input, const char *prompt)
     free(input->prompt);
     input->prompt = memory_string(prompt);
     given_up = 0;
-    begin_line(input, terminal_remember());
+    begin_line(input, keys_remember());
     el_set(input->edit, EL_UNBUFFERED, 1);     /* draws the prompt */
     fflush(input->stream);
-    terminal_enter();
+    keys_begin();
     uv_prepare_start(&input->watches->output, on_output);
     input->reading = true;
 }
@@ -327,7 +328,7 @@ void input_end(struct input *input)
     input->reading = false;
     uv_poll_stop(&input->watches->keys);
     uv_prepare_stop(&input->watches->output);
-    terminal_leave();
+    keys_end();
     el_set(input->edit, EL_UNBUFFERED, 0);
 }
 

@@ -1,7 +1,8 @@
 /*
- * The terminal while a line is edited: keys come as they are pressed, and
- * what the program writes to its standard output and error is kept, for the
- * editor to show above the line. Whatever ends the program then, short of
+ * The terminal while something of ours stands at its bottom: a line that is
+ * edited (keys.h), or how far something is (status.c). What the program and its
+ * children write to standard output and error is kept meanwhile, for the owner
+ * of the bottom to show above it. Whatever ends the program then, short of
  * SIGKILL, leaves the terminal as it was. There is one a process.
  */
 #ifndef HARP_BINDINGS_TERMINAL_H
@@ -12,6 +13,9 @@
 #include <stdio.h>
 
 struct winsize;
+
+/* Can it be drawn on? */
+bool terminal_can_draw(int stream);
 
 /* Are standard input and output a terminal that can be drawn on? */
 bool terminal_is_usable(void);
@@ -25,6 +29,16 @@ int terminal_columns(void);
 /* NO_COLOR (https://no-color.org) and TERM are asked as well. */
 bool terminal_has_colours(int stream);
 
+/* All of them may be called from a signal handler; the terminal is `fd`. */
+struct terminal_owner {
+    void (*leave)(int fd, bool dies);   /* makes room: what was kept follows */
+    void (*stop)(int fd);               /* by Ctrl-Z… */
+    void (*go_on)(int fd);              /* …and after it */
+};
+
+/* Writes all; may be called from a signal handler. */
+void terminal_write(int fd, const char *data, size_t length);
+
 /*
  * A stream to it that is there for good, whatever standard output is; NULL
  * and errno when it cannot be made.
@@ -32,21 +46,21 @@ bool terminal_has_colours(int stream);
 FILE *terminal_stream(void);
 
 /*
- * The modes as they are now are those to go back to. Were keys pressed
- * already, and echoed?
+ * From now on what is written is kept. `stream` is the standard one that is
+ * drawn on; returns its descriptor, -1 when that cannot be. An owner of before
+ * has to leave.
  */
-bool terminal_remember(void);
+int terminal_enter(const struct terminal_owner *owner, int stream);
 
-/* From now on keys are pressed; the modes of now are those for that. */
-void terminal_enter(void);
+bool terminal_is_of(const struct terminal_owner *owner);
 
-/* Back to what was remembered. May be called also when it was not entered. */
-void terminal_leave(void);
+/* What was kept is shown, and nothing more is kept. */
+void terminal_leave(const struct terminal_owner *owner);
 
 /*
- * What was written since it was entered, or last asked; NULL when nothing
- * was. To be freed.
+ * What was written since it was entered, or last asked, of it `lines` only as
+ * far as they are whole; NULL when nothing was. To be freed.
  */
-char *terminal_take(size_t *length);
+char *terminal_take(bool lines, size_t *length);
 
 #endif

@@ -47,7 +47,7 @@ static void push_list(lua_State *L, int count, char **words)
 
 int lua_command(const char *name, int argc, char **argv)
 {
-    lua_State *L = state_new(luaopen_harp);
+    lua_State *L = state_new(harp_modules);
     int status = 1;
 
     descriptors_raise();

@@ -94,7 +94,7 @@ int cli_repl(int argc, char **argv)
     if (status != 0)
         return status - 1;
     descriptors_raise();
-    L = state_new(luaopen_harp);
+    L = state_new(harp_modules);
     if (options.local)
         harp_use_local(L, &local);
     exit_open(L);

@@ -36,7 +36,7 @@ static int expand(lua_State *L)
 
 char *stack_hosts_expand(const char *text, struct harp_error *error)
 {
-    lua_State *L = state_new(luaopen_harp);
+    lua_State *L = state_new(harp_modules);
     char *names = NULL;
 
     lua_pushcfunction(L, expand);

@@ -36,7 +36,7 @@ static void preload(lua_State *L, const char *name, lua_CFunction open)
 struct procedures *procedures_new(void)
 {
     struct procedures *procedures = memory_new(sizeof *procedures);
-    lua_State *L = procedures->L = state_new(luaopen_harp);
+    lua_State *L = procedures->L = state_new(harp_modules);
 
     trace_on = false;           /* procedures are the log's, not a human's */
     preload(L, "harp.daemon", account_open);

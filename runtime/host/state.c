@@ -7,7 +7,7 @@
 
 #include "host/task.h"
 
-lua_State *state_new(lua_CFunction open_harp)
+lua_State *state_new(const luaL_Reg *modules)
 {
     lua_State *L = luaL_newstate();
 
@@ -18,8 +18,7 @@ lua_State *state_new(lua_CFunction open_harp)
     luaL_openlibs(L);
     coroutine_open(L);          /* before a script can keep Lua's own */
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, open_harp);
-    lua_setfield(L, -2, "harp");
+    luaL_setfuncs(L, modules, 0);
     lua_pop(L, 1);
     return L;
 }

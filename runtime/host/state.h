@@ -2,13 +2,13 @@
 #ifndef HARP_HOST_STATE_H
 #define HARP_HOST_STATE_H
 
-#include <lua.h>
+#include <lauxlib.h>
 
 /*
- * The standard libraries, and `require "harp"` by `open_harp`
- * (luaopen_harp of the bindings) without a search.
+ * The standard libraries; and the modules, a list of names and functions
+ * (harp_modules of the bindings), are found by `require` without a search.
  */
-lua_State *state_new(lua_CFunction open_harp);
+lua_State *state_new(const luaL_Reg *modules);
 
 /* Ends what is still open in it: connections, tasks, the loop. */
 void state_close(lua_State *L);

@@ -64,6 +64,7 @@ function Line:take_argument(word)
   end
   local argument = self:argument()
   if argument and argument.kind == "host" and not self.host then self.host = word:match "^[^,]*" end
+  if argument and argument.kind == "selection" then self.selection = word end
   if argument and argument.kind == "procedure" then self.procedure = word end
   self.count = self.count + 1
 end
@@ -100,24 +101,59 @@ local function options(list)
   return words
 end
 
+local function known_hosts(line) return require "harp.cli.known".hosts(line.values["--caller"]) end
+
+-- The first host of the selection that stands before.
+local function first_selected(line)
+  local function list()
+    local names = {}
+    for i, host in ipairs(known_hosts(line)) do names[i] = host[1] end
+    return names
+  end
+  local well, names = pcall(function()
+    return require "harp.batch.hosts".expand(line.selection, {
+      list = list, groups = require "harp.settings".groups(), run = require "harp.batch.journal".find,
+    })
+  end)
+  return well and names[1] or nil
+end
+
 local function procedures(line)
-  local host = line.host or line.values["--host"]
+  local host = line.host or line.values["--host"] or line.selection and first_selected(line)
   return host and require "harp.cli.known".procedures(line.values["--caller"], host) or {}
 end
 
--- Dispatchers by their names in the configuration, where that is well.
-local function callers()
+-- Names that the configuration has in a setting, where it is well.
+local function configured(setting)
   local well, all = pcall(require "harp.settings".all)
-  local names, words = {}, {}
-  for name in pairs(well and all.callers or {}) do names[#names + 1] = name end
+  local names = {}
+  for name in pairs(well and all[setting] or {}) do names[#names + 1] = name end
   table.sort(names)
-  for i, name in ipairs(names) do words[i] = { name } end
+  return names
+end
+
+local function callers()
+  local words = configured "callers"
+  for i, name in ipairs(words) do words[i] = { name } end
+  return words
+end
+
+-- Hosts, groups, and what failed in earlier runs. Which of these is meant the
+-- first letter tells.
+local function selections(line)
+  local words = {}
+  if not line.is_reference then return known_hosts(line) end
+  for _, name in ipairs(configured "groups") do words[#words + 1] = { "@" .. name, "" } end
+  for _, run in ipairs(require "harp.cli.known".runs()) do
+    words[#words + 1] = { ("@%s:failed"):format(run[1]), run[2] }
+  end
   return words
 end
 
 -- Each of them: function(line) → words, each { word, what it is }.
 local BY_KIND = {
-  host = function(line) return require "harp.cli.known".hosts(line.values["--caller"]) end,
+  host = known_hosts, selection = selections,
+  run = function() return require "harp.cli.known".runs() end,
   job = function(line) return require "harp.cli.known".jobs(line.values["--caller"]) end,
   command = commands, caller = callers,
   file = function() return { { ":files" } } end,
@@ -149,23 +185,37 @@ local function of_element(line, element)
   return by and by(line) or {}
 end
 
--- Words for the last one, and what of it they do not replace: "web01," of a
--- list, "--caller=".
+-- What of a word stays as it is, being a list: "web01,", and of a selection
+-- "web*,!", too.
+local LISTS = { host = "^.*,", selection = "^.*[,!&]" }
+
+-- Words for what an element has so far, and what of it they do not replace.
+local function words_of(line, element, last)
+  local list = element and LISTS[element.kind]
+  local before = list and last:match(list) or ""
+  last = last:sub(#before + 1)
+  line.is_reference = last:sub(1, 1) == "@"
+  return of_element(line, element), before, last
+end
+
+-- The same for the last word of the line; "--caller=" stays as well.
 local function words_for(line, last)
-  if line.waiting then return of_element(line, line.waiting.option), "", last == "=" and "" or last end
+  if line.waiting then return words_of(line, line.waiting.option, last == "=" and "" or last) end
   if line:is_open() and not line.ended then
     local name, value = last:match "^(%-%-[^=]*=)(.*)$"
-    if name then return of_element(line, find_option(line.parts, name:sub(1, -2))), name, value end
+    if name then
+      local words, before, rest = words_of(line, find_option(line.parts, name:sub(1, -2)), value)
+      return words, name .. before, rest
+    end
     if last:find "^%-" then return options(line.parts.options), "", last end
   end
   local list = {}
   if line.count == 0 then
     for i, action in ipairs(line.parts.actions) do list[i] = { action.name, action.text } end
   end
-  local argument = line:argument()
-  for _, word in ipairs(of_element(line, argument)) do list[#list + 1] = word end
-  local before = argument and argument.kind == "host" and last:match "^.*," or ""
-  return list, before, last:sub(#before + 1)
+  local words, before, rest = words_of(line, line:argument(), last)
+  table.move(words, 1, #words, #list + 1, list)
+  return list, before, rest
 end
 
 local function print_words(words, before, last)

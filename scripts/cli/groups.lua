@@ -4,6 +4,7 @@
 
 return {
   { "Calls", "call", "job", "jobs", "queues", "hosts", "procedures" },
+  { "Batches", "batch", "runs" },
   { "Scripts and the prompt", "run", "repl", "check" },
   { "Servers", "local", "dispatcher", "daemon" },
   { "harp itself", "config", "help", "version", "completion" },

@@ -1,8 +1,10 @@
---- Words that only servers know, for completion: quickly or not at all. Of
--- what fails nothing is said.
+--- Words that only servers know, or journals, for completion: quickly or not at
+-- all. Of what fails nothing is said.
 
+local core = require "harp.core"
 local harp = require "harp"
 local introspection = require "harp.introspection"
+local show = require "harp.cli.show"
 
 local known = {}
 
@@ -52,6 +54,30 @@ function known.procedures(address, name)
     })
     return host:procedure(introspection.PROCEDURE)():get()
   end)
+end
+
+-- The first event of a run's journal, which says what it is; nil without one.
+local function beginning(path)
+  local file <close> = assert(io.open(path))
+  local line = file:read "l"
+  local event = line and core.decode(line)
+  return type(event) == "table" and type(event.hosts) == "table" and math.tointeger(event.time // 1) and event or nil
+end
+
+--- Runs of batches, the newest first, as { id, what it is }.
+function known.runs()
+  local well, journal = pcall(require, "harp.batch.journal")
+  local _, ids = pcall(well and journal.list)
+  local list = {}
+  for _, run in ipairs(type(ids) == "table" and ids or {}) do
+    local is_known, event = pcall(beginning, journal.path(run))
+    if is_known and event then
+      local what = ("%d %s, %s ago"):format(#event.hosts, event.hosts[2] and "hosts" or "host", show.age(event.time))
+      list[#list + 1] = { run, what, event.time }
+    end
+  end
+  table.sort(list, function(a, b) return a[3] > b[3] end)
+  return list
 end
 
 return known

@@ -66,8 +66,9 @@ end
 
 local function print_help(name) require "harp.cli.output".line(require "harp.cli.page".of(name)) end
 
---- Runs a subcommand; returns the exit status.
+--- Runs a subcommand; returns the exit status. main.words are its words.
 function main.run(name, argv)
+  main.words = argv
   local run, options = print_help, name
   if not command_line.asks_for_help(argv) then
     local well

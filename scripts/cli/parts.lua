@@ -9,6 +9,7 @@ local parts = {}
 -- this name has one; what is not here can be anything.
 local KINDS = {
   HOST = "host", PROC = "procedure", PROCEDURE = "procedure", ARG = "argument", ID = "job", COMMAND = "command",
+  SELECTION = "selection", HOSTS = "selection", NAMES = "names", RUN = "run",
   FILE = "file", SCRIPT = "file", DIRECTORY = "directory", CALLER = "caller", ADDRESS = "caller",
 }
 

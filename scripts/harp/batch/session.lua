@@ -27,10 +27,12 @@ local function program()
   return { script = script, arguments = core.array(table.move(arg, 1, #arg, 1, {})) }
 end
 
---- The name of a run whose recipe gives it none.
+--- The name of a run that has none, after a text.
+function session.name_of(text) return journal.is_name(text) and text or "batch" end
+
+--- The same for a recipe: its script's.
 function session.default_name()
-  local name = (arg and arg[0] or ""):match "[^/]*$":gsub("%.lua$", "")
-  return journal.is_name(name) and name or "batch"
+  return session.name_of((arg and arg[0] or ""):match "[^/]*$":gsub("%.lua$", ""))
 end
 
 -- ---- taking up ----

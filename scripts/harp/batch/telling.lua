@@ -1,7 +1,47 @@
-local telling={}
-function telling.observers() return {} end
-function telling.close(list) for _,o in ipairs(list) do o:close() end end
-function telling.print(line) print(line) end
-function telling.say(text, ...) io.stderr:write("harp: ", text:format(...), "\n") end
-function telling.conclude() end
+--- What is told of a run: while it goes on, by an observer; at its end, by a
+-- summary and by files.
+
+local output = require "harp.cli.output"
+local show = require "harp.batch.show"
+
+local telling = {}
+
+local busy = false              -- one run at a time can have the terminal
+
+local function out_of(given)
+  return given.show == "jsonl" and io.stdout or given.out or io.stderr
+end
+
+--- The observers that a run is to have.
+function telling.observers(given)
+  local how = given.show
+  if busy and how == "auto" then how = "lines" end
+  busy = true
+  return { show.choose{ show = how, out = out_of(given) } }
+end
+
+--- Nothing more is told by them.
+function telling.close(observers)
+  busy = false
+  for _, observer in ipairs(observers) do observer:close() end
+end
+
+--- A line for people, on standard error.
+function telling.say(text, ...)
+  io.stderr:write("harp: ", (text:format(...)), "\n")
+end
+
+--- A line of what was asked for, on standard output.
+telling.print = output.line
+
+--- The end of a run: the summary, and the files that are wanted.
+function telling.conclude(record, given)
+  if given.show ~= "none" and given.show ~= "jsonl" then
+    local out = out_of(given)
+    for _, line in ipairs(require "harp.batch.summary".lines(record, output.size())) do out:write(line, "\n") end
+  end
+  if given.report then require "harp.batch.report".write(given.report, record) end
+  if given.junit then require "harp.batch.junit".write(given.junit, record) end
+end
+
 return telling

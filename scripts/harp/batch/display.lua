@@ -1,0 +1,191 @@
+--- A batch as somebody at a terminal sees it: what hosts say, as they say it,
+-- each line with its host in front, above a line at the bottom that tells how
+-- far it is. What else is written meanwhile appears above that, too: by print,
+-- by children, by whatever. Between two waves the line is not there, and
+-- whoever runs then, after_wave say, has the terminal for questions.
+
+local brief = require "harp.batch.brief"
+local core = require "harp.core"
+local new_progress = require "harp.batch.progress"
+local new_sink = require "harp.batch.sink"
+local outcomes = require "harp.batch.outcomes"
+local show = require "harp.cli.show"
+local width = require "harp.cli.width"
+
+local Display = {}
+Display.__index = Display
+
+local PAUSE = 0.1               -- seconds between two times that it is drawn
+local MOST_LINES = 10           -- of a value
+local WIDEST_LABEL = 30
+local LEAST_ROOM = 20           -- for what stands behind a label
+
+local HOST_COLOURS = { "36", "33", "35", "32", "34", "96", "93", "95", "92", "94" }
+
+-- ---- lines of hosts ----
+
+local function columns_of(self)
+  local columns = core.terminal(self.area)
+  return columns and columns > 0 and columns or 80
+end
+
+-- What stands before a host's lines, and how wide it is.
+local function prefix_of(self, name)
+  local prefix = self.prefixes[name]
+  if prefix then return prefix, self.label_width end
+  local label = show.one_line(name) .. ":"
+  self.number = self.number + 1
+  prefix = self.sink:paint(HOST_COLOURS[(self.number - 1) % #HOST_COLOURS + 1], label)
+    .. (" "):rep(math.max(self.label_width - width.of(label), 1))
+  self.prefixes[name] = prefix
+  return prefix, self.label_width
+end
+
+local function room_of(self) return math.max(columns_of(self) - self.label_width, LEAST_ROOM) end
+
+local function write(self, name, text)
+  self.sink:write(prefix_of(self, name) .. text .. "\n")
+end
+
+local function write_lines(self, name, lines, before)
+  local prefix = prefix_of(self, name)
+  self.sink:write(prefix .. before .. table.concat(lines, "\n" .. prefix) .. "\n")
+end
+
+local function note(self, parameters, text) self.sink:write(self.sink:paint(parameters, text) .. "\n") end
+
+-- ---- the line at the bottom ----
+
+local function draw(self)
+  if not self.status then return end
+  local line = self.progress:line(self.record, columns_of(self) - 1, core.now())
+  if not self.status:show(line) then self.status = nil end
+end
+
+local function open_status(self)
+  if self.status or self.is_closed then return end
+  self.status = core.status(self.area)
+  draw(self)
+end
+
+local function close_status(self)
+  if self.status then self.status:close() end
+  self.status = nil
+end
+
+local function draw_again_and_again(self)
+  while not self.is_closed do
+    core.sleep(PAUSE)
+    draw(self)
+  end
+end
+
+-- ---- events ----
+
+local tell = {}
+
+function tell.packet(self, event)
+  self.has_packets[event.host] = true
+  write_lines(self, event.host, brief.lines(event.data, room_of(self), MOST_LINES), "")
+end
+
+-- After packets a result can be told from them; nothing is not worth a line then.
+local function tell_result(self, event)
+  local has_packets = self.has_packets[event.host]
+  self.has_packets[event.host] = nil
+  if event.is_long then return write(self, event.host, self.sink:paint("32", "ok") .. ", a long value") end
+  if brief.is_nothing(event.value) then
+    if not has_packets then write(self, event.host, self.sink:paint("32", "ok")) end
+    return
+  end
+  local before = has_packets and self.sink:paint("1", "=> ") or ""
+  write_lines(self, event.host, brief.lines(event.value, room_of(self) - (has_packets and 3 or 0), MOST_LINES), before)
+end
+
+tell["end"] = function(self, event)
+  if event.outcome == "ok" then return tell_result(self, event) end
+  self.has_packets[event.host] = nil
+  local text = brief.failure(event)
+  if event.job then text = ("%s [job %s]"):format(text, event.job) end
+  write(self, event.host, self.sink:paint(outcomes.is_failure(event.outcome) and "31" or "33", text))
+end
+
+function tell.retry(self, event)
+  self.has_packets[event.host] = nil
+  write(self, event.host, self.sink:paint("2", ("%s; again in %s"):format(
+    brief.failure(event), brief.time(event.pause or 0))))
+end
+
+function tell.wave(self, event, record)
+  if record.waves[2] then
+    note(self, "1", ("wave %d of %d, %s"):format(
+      event.wave, #record.waves, brief.count(#record.waves[event.wave], "host")))
+  end
+  open_status(self)
+end
+
+function tell.wave_end(self, event, record)
+  if record.waves[event.wave + 1] then close_status(self) end
+end
+
+function tell.stop(self, event)
+  note(self, "33", "no more hosts are begun: " .. show.one_line(event.reason or "stopped"))
+end
+
+-- ---- as an observer ----
+
+local function begin(self, event, record)
+  self.record = record
+  for _, name in ipairs(record.hosts) do
+    local columns = width.of(show.one_line(name)) + 2
+    if columns <= WIDEST_LABEL then self.label_width = math.max(self.label_width, columns) end
+  end
+  local since = event.event == "resume" and event.time or record.time
+  self.progress = new_progress(record, since, function(parameters, text) return self.bar:paint(parameters, text) end)
+  self.ticker = core.spawn(draw_again_and_again, self)
+  open_status(self)
+end
+
+--- Takes an event, which the record has taken before.
+function Display:event(event, record)
+  if not self.record then begin(self, event, record) end
+  local step = tell[event.event]
+  if step then step(self, event, record) end
+end
+
+--- The line at the bottom goes; what is told later is told without it.
+function Display:close()
+  if self.is_closed then return end
+  self.is_closed = true
+  close_status(self)
+  if self.ticker then self.ticker:cancel() end
+  self.sink:close()
+end
+
+Display.__close = Display.close
+
+--- Can there be one, is standard output or standard error a terminal that can be
+-- drawn on?
+local function area()
+  local kind = os.getenv "TERM"
+  if not kind or kind == "" or kind == "dumb" then return nil end
+  return core.terminal(1) and 1 or core.terminal(2) and 2 or nil
+end
+
+local display = { area = area }
+
+--- An observer. options.out: where the lines of hosts go, default io.stdout; the
+-- line at the bottom is on the terminal that standard output is, or else
+-- standard error.
+function display.new(options)
+  local at = area() or 1
+  local stream = at == 1 and io.stdout or io.stderr
+  local out = options and options.out or io.stdout
+  local sink = new_sink(out)
+  return setmetatable({
+    sink = sink, bar = out == stream and sink or new_sink(stream), area = at, prefixes = {}, number = 0,
+    label_width = 0, has_packets = {},
+  }, Display)
+end
+
+return setmetatable(display, { __call = function(_, options) return display.new(options) end })

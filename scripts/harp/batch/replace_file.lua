@@ -1,0 +1,37 @@
+--- Writes a file beside its place, and then puts it there: nobody sees half of
+-- it, and an older one stays when it fails.
+
+local core = require "harp.core"
+
+local function fail(what, path, reason)
+  reason = tostring(reason):gsub("^.*: ", "")
+  error(core.error{
+    kind = "UsageError", type = "file", message = ("cannot write %s to %s: %s"):format(what, path, reason),
+  }, 0)
+end
+
+local function random_letters()
+  local source <close> = assert(io.open "/dev/urandom")
+  return (source:read(6):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+local function write(path, text)
+  local file, reason = io.open(path, "w")
+  if not file then return nil, reason end
+  local well
+  well, reason = file:write(text)
+  local closed, complaint = file:close()
+  if well and closed then return true end
+  return nil, reason or complaint
+end
+
+--- `what` is what it is for people: "the report". Fails with a UsageError of
+-- type "file".
+return function(path, text, what)
+  local beside = ("%s.%s"):format(path, random_letters())
+  local well, reason = write(beside, text)
+  if well then well, reason = os.rename(beside, path) end
+  if well then return end
+  os.remove(beside)
+  fail(what, path, reason)
+end

@@ -1,0 +1,116 @@
+--- What a run was, and what became of it: the beginning of its report.
+
+local figures = require "harp.batch.figures"
+local host_output = require "harp.batch.host_output"
+local markup = require "harp.batch.markup"
+local states = require "harp.batch.report_states"
+
+local function date(time) return os.date("%Y-%m-%d %H:%M:%S %z", math.floor(time)) end
+
+local function verdict(record)
+  local counts, hosts = record.counts, #record.hosts
+  local ok, failed = counts.ok or 0, states.count_failed(record)
+  if ok == hosts and hosts > 1 then return ("All %s hosts are ok."):format(figures.number(hosts)) end
+  local parts = { ("%s of %s ok"):format(figures.number(ok), figures.count(hosts, "host")) }
+  if failed > 0 then parts[#parts + 1] = ("%s failed"):format(figures.number(failed)) end
+  for _, state in ipairs{ "not_reached", "running", "waiting" } do
+    local count = counts[state] or 0
+    if count > 0 then parts[#parts + 1] = ("%s %s"):format(figures.number(count), states.title(state)) end
+  end
+  return table.concat(parts, ", ") .. "."
+end
+
+-- How many there are of each, as a bar: no share is too small to be seen.
+local function add_shares(out, record)
+  local shares, sum = {}, 0
+  states.each(record.counts, function(state, count)
+    local share = { state = state, size = math.max(count / #record.hosts, 0.006) }
+    shares[#shares + 1], sum = share, sum + share.size
+  end)
+  out[#out + 1] = '<svg class="share" width="100%" height="10" aria-hidden="true">'
+  local x = 0
+  for _, share in ipairs(shares) do
+    local width = share.size / sum * 100
+    out[#out + 1] = ('<rect class="%s" x="%.3f%%" width="%.3f%%" height="10"/>'):format(share.state, x, width)
+    x = x + width
+  end
+  out[#out + 1] = "</svg>"
+end
+
+local function add_counts(out, record)
+  out[#out + 1] = '<ul class="counts">'
+  states.each(record.counts, function(state, count)
+    out[#out + 1] = ("<li>%s<b>%s</b></li>"):format(states.badge(state), figures.number(count))
+  end)
+  out[#out + 1] = "</ul>"
+end
+
+local function sizes_of(record)
+  local sizes = {}
+  for i, wave in ipairs(record.waves) do
+    sizes[i] = figures.number(#wave)
+    if i == 20 and #record.waves > 20 then sizes[i] = "…" break end
+  end
+  return ("%s of %s"):format(figures.count(#record.waves, "wave"), table.concat(sizes, ", "))
+end
+
+-- Options as they were shown: a text, a list of them, or texts by name.
+local function in_words(v)
+  if v == nil or v == "" then return nil end
+  if type(v) ~= "table" then return markup.clean(tostring(v)) end
+  local lines = {}
+  for i, item in ipairs(v) do lines[i] = type(item) == "string" and markup.line(item) or host_output.json(item) end
+  local named = {}
+  for name, item in pairs(v) do
+    if type(name) == "string" then
+      named[#named + 1] = ("%s = %s"):format(markup.line(name),
+        type(item) == "string" and markup.line(item) or host_output.json(item))
+    end
+  end
+  table.sort(named)
+  table.move(named, 1, #named, #lines + 1, lines)
+  return lines[1] and table.concat(lines, "\n") or nil
+end
+
+local function facts(record)
+  local last = record.finished or record.latest
+  return {
+    { "Began", date(record.time) },
+    { "Dispatcher", in_words(record.caller) or "–" },
+    { "Ended", record.finished and date(record.finished) or "not yet" },
+    { "Program", in_words(record.program) or "–" },
+    { record.finished and "Took" or "So far", figures.duration(last - record.time) },
+    { "Hosts", figures.number(#record.hosts) .. (#record.waves > 1 and " in " .. sizes_of(record) or "") },
+    { "Options", in_words(record.options) },
+  }
+end
+
+local function add_facts(out, record)
+  out[#out + 1] = '<dl class="facts">'
+  for _, fact in ipairs(facts(record)) do
+    if fact[2] then
+      out[#out + 1] = ("<div%s><dt>%s</dt><dd>%s</dd></div>"):format(
+        fact[1] == "Options" and ' class="wide"' or "", fact[1], markup.escape(fact[2]))
+    end
+  end
+  out[#out + 1] = "</dl>"
+end
+
+--- Adds it to a list of pieces of HTML.
+return function(out, record)
+  out[#out + 1] = ('<header><h1>%s</h1>\n<p class="id">Run <code>%s</code></p></header>'):format(
+    markup.html(record.name or record.run), markup.html(record.run))
+  out[#out + 1] = ('<section aria-label="Summary"><p class="verdict">%s</p>'):format(verdict(record))
+  add_shares(out, record)
+  add_counts(out, record)
+  if record.stopped then
+    out[#out + 1] = ('<p class="note stop"><b>Stopped:</b> %s</p>'):format(markup.html(tostring(record.stopped)))
+  end
+  if not record.finished then
+    out[#out + 1] = ('<p class="note">The run had not ended when this page was written%s. '
+      .. "<code>harp attach %s</code> shows it.</p>"):format(
+      record.detached and ": who watched it had left, and its jobs go on" or "", markup.html(record.run))
+  end
+  add_facts(out, record)
+  out[#out + 1] = "</section>"
+end
