@@ -19,7 +19,7 @@ local args = batch.args{
   { "version", "which version" },
   { "--restart", "the service to restart then; it has to be active afterwards" },
 }
-local word = (args.package .. "-" .. args.version):gsub("[^%w.-]+", "-")
+local word = ("%s-%s"):format(args.package, args.version):gsub("@?{host}", ""):gsub("[^%w.-]+", "-")
 
 local function own(text, name) return (text:gsub("{host}", { ["{host}"] = name })) end
 
@@ -36,7 +36,7 @@ local before = batch.run{
   name = "versions-" .. word, options = args, timeout = 60, show = "summary",
   step = function(host, name) return host.installed_version(own(args.package, name)) end,
 }
-if before.code ~= 0 or args.dry_run then os.exit(before.code) end
+if before.code ~= 0 then os.exit(before.code) end
 
 local deploy = batch.run{
   name = "deploy-" .. word, options = args, timeout = 600, serial = { 1, "10%", "100%" }, on_fail = "batch",

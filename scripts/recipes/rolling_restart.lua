@@ -28,7 +28,7 @@ local function is_healthy(name)
 end
 
 local run = batch.run{
-  name = "restart-" .. args.service:gsub("[^%w.-]+", "-"), caller = rpc, options = args,
+  name = "restart-" .. args.service:gsub("@?{host}", ""):gsub("[^%w.-]+", "-"), caller = rpc, options = args,
   serial = { 1, "10%", "100%" }, max_fail = 0, timeout = 120,
   step = function(host, name) return host.service_restart(service_on(name)) end,
   after_wave = function(wave)
