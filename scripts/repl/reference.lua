@@ -44,6 +44,16 @@ return {
   ["harp.log"] = { "harp.log(\"text %s\", v), harp.log.debug|info|warning|error(…)",
     "A line on standard error, with time and level. harp.log.level, or $HARP_LOG, is the least that is shown." },
 
+  -- batches
+  ["batch.run"] = { "require \"harp.batch\".run{ hosts =, step = function(host, name) … end, … }",
+    "Runs a step on many hosts, in waves (serial), so many at once (concurrency), again where it failed (retries); "
+    .. "returns the run: lists of hosts such as run.ok and run.failed, run.results, run.code. Its journal lets another "
+    .. "process go on: harp run --resume. More: name, limit, max_fail, on_fail, timeout, queue, after_wave, dry_run, "
+    .. "show, report, junit." },
+  ["batch.step"] = { "batch.step([host,] name, fn)",
+    "In a step: what fn(host) returns, which is remembered for this host once it has ended well." },
+  ["batch.args"] = { "batch.args{…}", "harp.args with hosts and the options of batches; batch.run{ options = args }." },
+
   -- commands
   ["harp.exec"] = { "harp.exec{ word, …, cwd =, env =, stdin =, timeout =, stderr =, parse = }",
     "Runs a command of this machine, without a shell: an iterator over its lines as they come. stderr: \"result\", "
@@ -74,6 +84,8 @@ return {
     "Jobs that the dispatcher has, the newest first: by host, procedure, queue, state, since, until, info, limit." },
   ["rpc:queues"] = { "for queue in rpc:queues() do … end", "The queues: { name, concurrency, running, waiting }." },
   ["rpc:hosts"] = { "for host in rpc:hosts() do … end", "The hosts that the dispatcher knows: { name, address }." },
+  ["rpc:is_extended"] = { "rpc:is_extended()",
+    "Does the dispatcher know harp's extensions, such as dedup keys and lists? Stock ones do not." },
   ["rpc:request"] = { "rpc:request{…}", "Sends one request as it is, and returns the reply." },
   ["host:procedure"] = { "host:procedure(\"any.name\")(…)", "A procedure whose name clashes, or is not Lua's." },
 

@@ -21,9 +21,10 @@ end
 
 local function shares(text)
   local list = {}
-  for word in text:gmatch "[^,]+" do
+  for word in (text .. ","):gmatch "([^,]*)," do
     local value, complaint = share(word)
     if not value then return nil, complaint end
+    if value == 0 or value == "0%" then return nil, "a wave has at least one host" end
     list[#list + 1] = value
   end
   return list
@@ -183,9 +184,7 @@ function options.fields(get)
   local fields = {}
   for _, item in ipairs(options.LIST) do
     local v = get(item)
-    if not item[2] then
-      if v then v = item.value else v = nil end
-    end
+    if not item[2] and v then v = item.value elseif not item[2] then v = nil end
     if v ~= nil then fields[item.field] = v end
   end
   if fields.backoff then

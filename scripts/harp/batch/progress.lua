@@ -48,7 +48,7 @@ end
 
 -- What is left out first where room is short has the lowest rank.
 local function parts_of(self, record, now)
-  local counts, total = record.counts, #record.hosts
+  local counts, total = record.counts, record.total or #record.hosts
   local failed = brief.failures(record)
   local ended = total - counts.running - counts.waiting
   take_sample(self, ended, now)
@@ -166,7 +166,7 @@ end
 -- began; paint(SGR parameters, text) → text.
 return function(record, since, paint)
   local counts, now = record.counts, core.now()
-  local ended = #record.hosts - counts.running - counts.waiting
+  local ended = (record.total or #record.hosts) - counts.running - counts.waiting
   return setmetatable({
     paint = paint, cells = knows_utf8() and UTF8_CELLS or ASCII_CELLS, since = since,
     samples = {}, begin = { now = now, ended = ended },

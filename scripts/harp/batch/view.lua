@@ -5,6 +5,8 @@
 -- code (the exit status of the worst), stopped (why, or nil). While it goes on
 -- the fields change.
 
+local hosts = require "harp.batch.hosts"
+
 local RESULT = { "outcome", "message", "type", "job", "attempts", "start", "stop", "packets", "count" }
 
 -- A value that the journal has not is asked for again.
@@ -28,7 +30,7 @@ local getters = {}
 
 function getters.id(view) return view.record.run end
 function getters.name(view) return view.record.name end
-function getters.hosts(view) return view.record:list "all" end
+function getters.hosts(view) return hosts.names(view.record:list "all") end
 function getters.code(view) return view.record:status() end
 function getters.stopped(view) return view.record.stopped end
 
@@ -41,7 +43,8 @@ end
 function Run:__index(key)
   local view = private[self]
   if getters[key] then return getters[key](view) end
-  return view.record:list(key)
+  local list = view.record:list(key)
+  return list and hosts.names(list)
 end
 
 function Run:__tostring() return "run " .. private[self].record.run end
