@@ -128,10 +128,10 @@ describe("the page of a run", function()
 
   it("has options, the program and the dispatcher as they were written", function()
     local record = run_of({ "a", "b" }, { 1, 1 }, function() return { outcome = "ok" } end, {
-      options = { concurrency = 20, serial = harp.array{ 1, "10%", "100%" } }, caller = "caller at d.example.net:3502",
-      program = { script = "/x/restart", arguments = harp.array{ "--limit", "5" } },
+      options = { concurrency = 20, serial = harp.array{ 1, "10%", "100%" } }, caller = "d.example.net:3502",
+      program = { script = "/x/restart", arguments = harp.array{ "--limit", "5", "token=hush" } },
     })
-    for _, words in ipairs{ "concurrency 20, serial 1 10% 100%<", ">/x/restart --limit 5<", ">d.example.net:3502<" } do
+    for _, words in ipairs{ "concurrency 20, serial 1 10% 100%<", ">/x/restart --limit 5 token=***<", ">d.example.net:3502<" } do
       assert.truthy(report.html(record):find(words, 1, true), words)
     end
   end)
