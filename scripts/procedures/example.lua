@@ -127,9 +127,13 @@ local function recall(kind, name)
   return file and file:read "a"
 end
 
+-- Who reads at the same time sees the old text or the new one.
 local function remember(kind, name, text)
-  local file <close> = assert(io.open(path_of(kind, name), "w"))
+  local path = path_of(kind, name)
+  local file = assert(io.open(path .. ".new", "w"))
   assert(file:write(text))
+  assert(file:close())
+  assert(os.rename(path .. ".new", path))
 end
 
 local function state_of(service)
@@ -141,8 +145,9 @@ end
 -- The state of a service of the game, and how often it was restarted.
 procedure("service_status", state_of)
 
--- Restarts a service of the game. A fragile one fails from then on.
-procedure("service_restart", function(service)
+-- Restarts a service of the game. A fragile one fails from then on. One call at
+-- a time, so that all are counted.
+procedure("service_restart", { lock = true }, function(service)
   remember("service", service, ("%d"):format(state_of(service).NRestarts + 1))
   return state_of(service)
 end)
@@ -152,7 +157,7 @@ local function version_of(package) return recall("package", package) or "1.0" en
 procedure("installed_version", version_of)
 
 -- Brings a package of the game to a version. A fragile one stands no other than 1.0.
-procedure("install_version", function(package, version)
+procedure("install_version", { lock = true }, function(package, version)
   if version ~= "1.0" and package:find("fragile", 1, true) then
     error{ type = "install_failed", message = ("%s %s: no space left"):format(package, version) }
   end

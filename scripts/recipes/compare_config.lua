@@ -19,7 +19,7 @@ local args = batch.args{
 }
 
 local run = batch.run{
-  name = "compare", options = args, timeout = 30, show = "summary", resume = false,
+  name = "compare", options = args, timeout = 30, show = "none", resume = false,
   step = function(host, name)
     return host.file((args.path:gsub("{host}", { ["{host}"] = name })))
   end,
@@ -58,5 +58,5 @@ for i, group in ipairs(groups) do
   print(("%d of %d: %s"):format(#group.hosts, #run.hosts, fold(group.hosts)))
   if i > 1 then print(printable(difference(groups[1], group))) end
 end
-if run.failed[1] then print(("%d of %d did not say: %s"):format(#run.failed, #run.hosts, fold(run.failed))) end
+for _, name in ipairs(run.failed) do print(printable(("%s: %s"):format(name, run.results[name].message))) end
 os.exit(run.code == 0 and #groups > 1 and 1 or run.code)

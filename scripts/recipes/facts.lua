@@ -5,7 +5,7 @@
 --     harp --local --hosts 'web[01-06]' scripts/recipes/facts.lua 'web[01-06]'
 --     harp scripts/recipes/facts.lua --ask facts,uptime,disk_usage --output fleet.csv all
 --
--- Any procedures will do that need no arguments. How it goes is on standard error.
+-- Any procedures will do that need no arguments.
 
 local harp = require "harp"
 local batch = require "harp.batch"
@@ -31,7 +31,7 @@ local function cell(text)
 end
 
 local run = batch.run{
-  name = "facts", options = args, timeout = 60, show = "summary", resume = false,
+  name = "facts", options = args, timeout = 60, show = "none", resume = false,
   step = function(host)
     local jobs, row = {}, {}
     for i, procedure in ipairs(args.ask) do jobs[i] = host:procedure(procedure)() end     -- all at once
