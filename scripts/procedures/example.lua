@@ -153,8 +153,7 @@ procedure("service_restart", { lock = true }, function(service)
 end)
 
 -- The version of a package of the game; they all begin as 1.0.
-local function version_of(package) return recall("package", package) or "1.0" end
-procedure("installed_version", version_of)
+procedure("installed_version", function(package) return recall("package", package) or "1.0" end)
 
 -- Brings a package of the game to a version. A fragile one stands no other than 1.0.
 procedure("install_version", { lock = true }, function(package, version)

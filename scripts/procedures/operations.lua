@@ -65,13 +65,14 @@ command("upgrade", {
   env = { DEBIAN_FRONTEND = "noninteractive" },
 }, { "apt-get", "--yes", "upgrade" })
 
--- The version of a package that is installed.
 local function version_of(package)
   local query = harp.exec{ "dpkg-query", "--show", "--showformat=${Version}", "--", package }
   local version, result = query:all()[1], query:result()
-  if result.status ~= 0 then error{ type = "no_package", message = result.stderr } end
+  if result.status ~= 0 then error{ type = "no_package", message = result.stderr:match "[^\n]*" } end
   return version
 end
+
+-- The version of a package that is installed.
 procedure("installed_version", { user = "nobody", timeout = 10 }, version_of)
 
 -- Brings a package to a version, an older one, too.
