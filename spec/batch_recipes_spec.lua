@@ -182,6 +182,54 @@ describe("a recipe of batches:", function()
     end)
   end)
 
+  describe("deploy, killed halfway", function()
+    local log
+
+    -- Each installation takes its time, and is counted. The one that is to fail
+    -- is the last.
+    before_each(function()
+      log = home .. "/installed"
+      start_stack("--procedures " .. write("slow.lua", ([[
+        procedure("installed_version", function(package)
+          local file <close> = io.open(%q .. "." .. package)
+          return file and file:read "a" or "1.0"
+        end)
+        procedure("install_version", function(package, version)
+          local file <close> = assert(io.open(%q, "a"))
+          file:write(package, " ", version, "\n")
+          file:flush()
+          require "harp".sleep(0.3)
+          if package == "shop@fragile01" and version ~= "1.0" then error "no space left" end
+          local state <close> = assert(io.open(%q .. "." .. package, "w"))
+          state:write(version)
+          return version
+        end)]]):format(log, log, log)))
+    end)
+
+    local function installed(line)
+      local output = harness.shell(("cat %s 2>/dev/null"):format(log))
+      return select(2, output:gsub(line:gsub("%p", "%%%0") .. "\n", ""))
+    end
+
+    it("goes on where it was: each is installed once, and what is undone is what was there before", function()
+      local words = "deploy.lua --serial 1 'shop@{host}' 2.0 web01,web02,web03,fragile01,web04"
+      local pipe = io.popen(("exec %s sh -c 'echo $$; exec %s scripts/recipes/%s 2>/dev/null'"):format(
+        environment, harness.program, words:gsub("'", "")))
+      local pid = pipe:read "l"
+      harness.eventually(function() return installed "shop@web02 2.0" == 1 end, 20)
+      harness.shell("kill -KILL " .. pid)
+      pipe:close()
+      local _, errors, status = recipe(words)
+      assert.equal(3, status, errors)
+      for _, name in ipairs{ "web01", "web02", "web03", "fragile01" } do
+        assert.equal(1, installed(("shop@%s 2.0"):format(name)), name)
+        assert.equal(1, installed(("shop@%s 1.0"):format(name)), name)
+      end
+      assert.equal(0, installed "shop@web04 2.0")
+      assert.equal(0, installed "shop@web04 1.0")
+    end)
+  end)
+
   describe("compare_config", function()
     before_each(function()
       start_stack()
