@@ -124,13 +124,14 @@ describe("a recipe of batches:", function()
       start_stack("--procedures " .. write("odd.lua", [[
         procedure("odd", function()
           local null = require "harp".null
-          return { comma = "a,b", quote = 'say "hi"', lines = "one\ntwo", none = null, list = { 1, 2.5 } }
+          return { comma = "a,b", quote = 'say "hi"', lines = "one\ntwo", none = null, list = { 1, 2.5 },
+            bell = "\a" }
         end)
         procedure("plain", function() return "alone" end)]]))
       local output, errors, status = recipe "facts.lua --ask odd,plain web01"
       assert.equal(0, status, errors)
-      assert.equal('host,outcome,message,odd.comma,odd.lines,odd.list.1,odd.list.2,odd.none,odd.quote,plain\n'
-        .. 'web01,ok,,"a,b","one\ntwo",1,2.5,,"say ""hi""",alone\n', output)
+      assert.equal('host,outcome,message,odd.bell,odd.comma,odd.lines,odd.list.1,odd.list.2,odd.none,odd.quote,plain\n'
+        .. 'web01,ok,,\\x07,"a,b","one\ntwo",1,2.5,,"say ""hi""",alone\n', output)
     end)
 
     it("writes a file", function()

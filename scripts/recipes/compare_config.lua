@@ -55,7 +55,7 @@ local function difference(most, group)
 end
 
 for i, group in ipairs(groups) do
-  print(("%d of %d: %s"):format(#group.hosts, #run.hosts, fold(group.hosts)))
+  print(printable(("%d of %d: %s"):format(#group.hosts, #run.hosts, fold(group.hosts))))
   if i > 1 then print(printable(difference(groups[1], group))) end
 end
 for _, name in ipairs(run.failed) do print(printable(("%s: %s"):format(name, run.results[name].message))) end

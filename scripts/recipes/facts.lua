@@ -9,6 +9,7 @@
 
 local harp = require "harp"
 local batch = require "harp.batch"
+local printable = require "harp.printable"
 
 local args = batch.args{
   "Collects what procedures say of hosts: CSV, a row for each host.",
@@ -25,10 +26,13 @@ local function flatten(row, name, v)
   for key, field in pairs(v) do flatten(row, ("%s.%s"):format(name, key), field) end
 end
 
--- As RFC 4180 has it.
+-- As RFC 4180 has it, with nothing in it that moves a terminal's cursor.
 local function cell(text)
-  return text:find '[",\r\n]' and ('"%s"'):format(text:gsub('"', '""')) or text
+  text = printable(text)
+  return text:find '[",\n]' and ('"%s"'):format(text:gsub('"', '""')) or text
 end
+
+local file = args.output and not args.dry_run and assert(io.open(args.output, "w")) or io.stdout
 
 local run = batch.run{
   name = "facts", options = args, timeout = 60, show = "none", resume = false,
@@ -50,7 +54,6 @@ for _, result in pairs(run.results) do
 end
 table.sort(columns)
 
-local file = args.output and assert(io.open(args.output, "w")) or io.stdout
 local function write(cells) assert(file:write(table.concat(cells, ","), "\n")) end
 
 local header = { "host", "outcome", "message" }
