@@ -42,7 +42,7 @@
 --                  "none"
 --     out          an open file for it; default standard error
 --     report, junit   files for a page, and for JUnit's XML
---     options      of batch.args: counts more than the other fields
+--     options      of batch.args: counts more than the other fields, but for hosts
 --
 -- A script whose runs have failed ends with the status of the worst (run.code),
 -- unless it says otherwise by os.exit.

@@ -117,12 +117,14 @@ local REQUIRED = { "hosts", "step" }
 
 local function complain(level, text, ...) error("batch.run: " .. text:format(...), level + 1) end
 
--- What was said on a command line counts more than what a recipe says.
+-- What was said on a command line counts more than what a recipe says, but for
+-- hosts: a recipe with several batches says them of its second.
 local function merged(given)
   local all = {}
   for key, v in pairs(given) do all[key] = v end
   all.options = nil
   for key, v in pairs(given.options and given.options.batch or {}) do all[key] = v end
+  all.hosts = given.hosts or all.hosts
   return all
 end
 
