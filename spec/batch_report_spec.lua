@@ -131,7 +131,9 @@ describe("the page of a run", function()
       options = { concurrency = 20, serial = harp.array{ 1, "10%", "100%" } }, caller = "d.example.net:3502",
       program = { script = "/x/restart", arguments = harp.array{ "--limit", "5", "token=hush" } },
     })
-    for _, words in ipairs{ "concurrency 20, serial 1 10% 100%<", ">/x/restart --limit 5 token=***<", ">d.example.net:3502<" } do
+    for _, words in ipairs{
+      "concurrency 20, serial 1 10% 100%<", ">/x/restart --limit 5 token=***<", ">d.example.net:3502<",
+    } do
       assert.truthy(report.html(record):find(words, 1, true), words)
     end
   end)

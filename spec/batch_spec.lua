@@ -144,7 +144,8 @@ wave 2 of 2, 2 hosts: db[02-03]
       for arguments, text in pairs{
         [""] = "missing argument 'hosts'", ["db01"] = "missing argument 'procedure'",
         ["--serial 1,x db01 sum"] = "'x' is neither a number of hosts nor a share of them",
-        ["--serial 0 db01 sum"] = "a wave has at least one host", ["--concurrency 0 db01 sum"] = "'0' is no number above 0",
+        ["--serial 0 db01 sum"] = "a wave has at least one host",
+        ["--concurrency 0 db01 sum"] = "'0' is no number above 0",
         ["--on-fail never db01 sum"] = "--on-fail", ["--name a/b db01 sum"] = "'a/b' is no name of a run",
         ["'zz*' sum"] = "zz*", ["--limit db02 db01 sum"] = "limit leaves none of the hosts",
         ["@nobodys sum"] = "@nobodys", ["@nothing:failed sum"] = "no run nothing",
