@@ -37,7 +37,7 @@ describe("harp attach", function()
     writer = journal.open(id)
     writer:add{
       event = "run", run = id, name = name, session = id, hosts = harp.array(NAMES), waves = harp.array{ 3 },
-      caller = tostring(rpc),
+      caller = dispatcher.address,
     }
     writer:add{ event = "wave", wave = 1 }
     return id
