@@ -199,6 +199,16 @@ wave 2 of 2, 2 hosts: db[02-03]
       assert.truthy(complaint:find("'lots' is neither a number of hosts nor a share", 1, true), complaint)
     end)
 
+    it("runs under stock lua5.4 too", function()
+      recipe(HEAD .. [[
+        local run = batch.run{ hosts = "db[01-05]", concurrency = 2, show = "none",
+          step = function(host) return host.sum(1, 2) end }
+        print(#run.ok, run.results.db05.value)]])
+      local output, status = harness.shell(("cd %s; env %s LUA_CPATH='%s/?.so' lua5.4 recipe.lua"):format(
+        directory, environment, os.getenv "HARP_BUILD"))
+      assert.same({ "5\t3\n", 0 }, { output, status })
+    end)
+
     it("ends with the status that it gives itself", function()
       recipe(HEAD .. [[
         local run = batch.run{ hosts = "nobody", show = "none", step = function(host) return host.sum(1, 2) end }
