@@ -204,8 +204,8 @@ wave 2 of 2, 2 hosts: db[02-03]
         local run = batch.run{ hosts = "db[01-05]", concurrency = 2, show = "none",
           step = function(host) return host.sum(1, 2) end }
         print(#run.ok, run.results.db05.value)]])
-      local output, status = harness.shell(("cd %s; env %s LUA_CPATH='%s/?.so' lua5.4 recipe.lua"):format(
-        directory, environment, os.getenv "HARP_BUILD"))
+      local output, status = harness.shell(("cd %s; env %s %s recipe.lua"):format(
+        directory, environment, harness.stock_lua()))
       assert.same({ "5\t3\n", 0 }, { output, status })
     end)
 
