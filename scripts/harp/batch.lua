@@ -173,7 +173,7 @@ local function carry_out(self, given, names)
   end)
   telling.close(self.observers)
   if well then return end
-  if self.failure or self.writer.failure then
+  if self.record.run and (self.failure or self.writer.failure) then
     telling.say("%s goes on where it was: harp run --resume %s", self.id, self.id)
   end
   error(failure, 0)
