@@ -213,9 +213,14 @@ function Runner:stop(reason)
   self:note{ event = "stop", reason = reason }
 end
 
---- The dispatcher cannot be reached any more: the run is left as it is.
+--- The dispatcher cannot be reached any more: the run is left as it is. What is
+-- not known of a call is found out by who takes it up.
 function Runner:lose(failure)
-  self.stopping, self.failure = true, self.failure or failure
+  self.stopping = true
+  self.failure = self.failure or core.error{
+    kind = "CommunicationError", type = failure.type ~= "unknown_outcome" and failure.type or "closed",
+    message = "the dispatcher was lost: " .. (failure.message or failure.type),
+  }
 end
 
 -- ---- waves ----
