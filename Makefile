@@ -57,6 +57,9 @@ all: deps       ## build build/harp and build/harp.so
 demo: all       ## the synopsis at work, on an embedded stack
 	$(BUILD)/harp --local scripts/recipes/dispatcher.lua
 	$(BUILD)/harp --local scripts/recipes/daemon.lua
+	XDG_STATE_HOME=$$(realpath $(BUILD))/demo \
+	    $(BUILD)/harp --local --hosts 'web[01-06]' \
+	    scripts/recipes/rolling_restart.lua --settle 0.2 --new web@{host} 'web[01-06]'
 	$(BUILD)/harp --local --hosts web01,web02,web03 \
 	    scripts/recipes/fleet.lua web01 web02 web03
 

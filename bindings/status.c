@@ -6,6 +6,7 @@
  */
 #include <lauxlib.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +21,15 @@
 struct status {
     int fd;                     /* of the terminal */
     struct buffer shown;
+    struct buffer above;        /* that is to be shown the next time */
 };
 
-/* The one that has the terminal; after Ctrl-Z nothing of it is left there. */
-static struct status *current;
-static volatile sig_atomic_t erased;
+/*
+ * The one that has the terminal; after Ctrl-Z nothing of it is left there. A
+ * signal that comes while `above` is changed leaves it alone.
+ */
+static struct status *volatile current;
+static volatile sig_atomic_t erased, busy;
 
 /* ---- as the owner of the bottom ---- */
 
@@ -38,6 +43,8 @@ static void leave(int fd, bool dies)
 {
     (void)dies;
     erase(fd);
+    if (current && !busy)
+        terminal_write(fd, current->above.data, current->above.length);
 }
 
 static void go_on(int fd)
@@ -69,18 +76,55 @@ static void add_lines(struct buffer *out, struct text lines)
     buffer_add_string(out, "\r");
 }
 
-static void draw(struct status *status, struct text above, struct text lines)
+static void draw(struct status *status, struct text lines)
 {
     struct buffer out = { 0 };
 
     buffer_add_string(&out, ERASE);
-    buffer_add_text(&out, above);
+    buffer_add_text(&out, buffer_text(&status->above));
     add_lines(&out, lines);
     terminal_write(status->fd, out.data, out.length);
     buffer_free(&out);
     erased = 0;
     buffer_free(&status->shown);
     buffer_add_text(&status->shown, lines);
+}
+
+/* What was written since the last time, as far as its lines are whole. */
+static void take_written(struct status *status)
+{
+    struct text written;
+    char *taken = terminal_take(true, &written.length);
+
+    written.data = taken;
+    if (taken)
+        buffer_add_text(&status->above, written);
+    free(taken);
+}
+
+static bool has_terminal(const struct status *status)
+{
+    return current == status && terminal_is_of(&owner);
+}
+
+/*
+ * status:write(text) → true; false when somebody else has the terminal now. The
+ * text, of whole lines, is shown the next time, behind what was written before.
+ */
+static int status_write(lua_State *L)
+{
+    struct status *status = luaL_checkudata(L, 1, STATUS);
+    struct text text;
+
+    text.data = luaL_checklstring(L, 2, &text.length);
+    if (!has_terminal(status))
+        return 0;
+    busy = 1;
+    take_written(status);
+    buffer_add_text(&status->above, text);
+    busy = 0;
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /*
@@ -91,19 +135,20 @@ static void draw(struct status *status, struct text above, struct text lines)
 static int status_show(lua_State *L)
 {
     struct status *status = luaL_checkudata(L, 1, STATUS);
-    struct text lines, above = { 0 };
-    char *taken;
+    struct text lines;
 
     lines.data = luaL_checklstring(L, 2, &lines.length);
-    if (current != status || !terminal_is_of(&owner))
+    if (!has_terminal(status))
         return 0;
     if (is_in_background(status->fd))
         lines.length = 0;
-    taken = terminal_take(true, &above.length);
-    above.data = taken;
-    if (taken || erased || !text_equal(lines, buffer_text(&status->shown)))
-        draw(status, above, lines);
-    free(taken);
+    busy = 1;
+    take_written(status);
+    if (status->above.length > 0 || erased
+        || !text_equal(lines, buffer_text(&status->shown)))
+        draw(status, lines);
+    buffer_free(&status->above);
+    busy = 0;
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -115,11 +160,12 @@ static int status_close(lua_State *L)
 {
     struct status *status = luaL_checkudata(L, 1, STATUS);
 
-    if (current == status) {
-        current = NULL;
+    if (current == status)
         terminal_leave(&owner);
-    }
+    if (current == status)
+        current = NULL;
     buffer_free(&status->shown);
+    buffer_free(&status->above);
     return 0;
 }
 
@@ -137,10 +183,10 @@ static int status_new(lua_State *L)
     status = lua_newuserdatauv(L, sizeof *status, 0);
     memset(status, 0, sizeof *status);
     luaL_setmetatable(L, STATUS);
+    current = status;
     status->fd = terminal_enter(&owner, stream);
     if (status->fd < 0)
         return 0;
-    current = status;
     return 1;
 }
 
@@ -152,6 +198,7 @@ void status_open(lua_State *L)
     };
     static const luaL_Reg methods[] = {
         { "show", status_show },
+        { "write", status_write },
         { "close", status_close },
         { NULL, NULL }
     };

@@ -26,6 +26,7 @@ static const struct command {
     { "local", cli_local },
     { "call", in_lua },
     { "batch", in_lua },
+    { "attach", in_lua },
     { "job", in_lua },
     { "jobs", in_lua },
     { "queues", in_lua },

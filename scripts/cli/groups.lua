@@ -4,7 +4,7 @@
 
 return {
   { "Calls", "call", "job", "jobs", "queues", "hosts", "procedures" },
-  { "Batches", "batch", "runs" },
+  { "Batches", "batch", "runs", "attach" },
   { "Scripts and the prompt", "run", "repl", "check" },
   { "Servers", "local", "dispatcher", "daemon" },
   { "harp itself", "config", "help", "version", "completion" },

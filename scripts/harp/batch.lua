@@ -42,7 +42,7 @@
 --                  "none"
 --     out          an open file for it; default standard error
 --     report, junit   files for a page, and for JUnit's XML
---     options      of batch.args: counts more than the other fields
+--     options      of batch.args: counts more than the other fields, but for hosts
 --
 -- A script whose runs have failed ends with the status of the worst (run.code),
 -- unless it says otherwise by os.exit.
@@ -119,7 +119,7 @@ local LEFT = [[
 local function counted(n) return n == 1 and "1 host goes on" or ("%d hosts go on"):format(n) end
 
 -- Once, and jobs go on; twice, and they are cancelled.
-local function leave(self, signals)
+local function leave(self, given, signals)
   local record = self.record
   self:note{ event = "detach" }
   telling.close(self.observers)
@@ -130,7 +130,10 @@ local function leave(self, signals)
     again = interrupts.hears(signals, interrupts.GRACE)
   end
   signals:close()               -- the next one ends us
-  if again then self:cancel() end
+  if again then
+    self:cancel()
+    telling.conclude(record, given)
+  end
   error(core.error{
     kind = "CancelledException", type = again and "cancelled" or "interrupted",
     message = ("%s was %s"):format(record.run, again and "cancelled" or "left"),
@@ -157,15 +160,15 @@ local function begin(self, given, names)
   local about = session.about()
   self:note{
     event = "run", run = self.id, name = given.name, session = about.session, program = about.program,
-    hosts = core.array(names), waves = core.array(plan.waves(given.serial, #names)), caller = tostring(given.caller),
-    options = shown_options(given),
+    hosts = core.array(names), waves = core.array(plan.waves(given.serial, #names)), options = shown_options(given),
+    caller = tostring(given.caller):match "^caller at (%S+)$", -- one that needs more than that is not told
   }
 end
 
 local function carry_out(self, given, names)
   local well, failure = pcall(function()
     begin(self, given, names)
-    interrupts.attend(function() self:run() end, function(signals) leave(self, signals) end,
+    interrupts.attend(function() self:run() end, function(signals) leave(self, given, signals) end,
       function() self:leave() end)
   end)
   telling.close(self.observers)

@@ -116,10 +116,10 @@ end
 local NOBODYS = "00000000-0000-0000-0000-000000000000"
 
 --- Does the dispatcher know our extensions (protocol §4)? It is asked where
--- that is not known yet.
+-- that is not known yet; one that cannot be reached is a CommunicationError at once.
 function methods.is_extended(caller)
   local at = private[caller]
-  if at.caller:is_extended() == nil then at:ask("get_status", { job_id = NOBODYS }) end
+  if at.caller:is_extended() == nil then at:ask("get_status", { job_id = NOBODYS }, 0) end
   return at.caller:is_extended() or false
 end
 

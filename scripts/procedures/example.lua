@@ -81,3 +81,85 @@ procedure("disk_usage", function(path)
     used_percent = tonumber(percent),
   }
 end)
+
+-- What this machine is: its name, system, kernel, processors, memory in MiB.
+procedure("facts", function()
+  local _, processors = read "/proc/cpuinfo":gsub("processor%s*:", "")
+  return {
+    name = read "/proc/sys/kernel/hostname":match "[^\n]*",
+    system = read "/etc/os-release":match 'PRETTY_NAME="([^"]*)"',
+    kernel = read "/proc/sys/kernel/osrelease":match "[^\n]*",
+    processors = processors,
+    memory = math.tointeger(read "/proc/meminfo":match "MemTotal:%s*(%d+)") // 1024,
+  }
+end)
+
+-- A file's text: any that the daemon may read, so this is not for a daemon that others call.
+procedure("file", function(path)
+  local file <close>, reason = io.open(path)
+  local text
+  if file then text, reason = file:read "a" end
+  if not text then error{ type = "no_file", message = reason } end
+  return text
+end)
+
+-- The last `lines` lines of a file (10), and each new one, until it is cancelled.
+command("follow_file", { check = true, stderr = "log" },
+  { "tail", "--lines=" .. arg("lines", 10), "-F", "--", arg "path" })
+
+-- From here on it is a game: what services and packages there are, and what is
+-- done to them, is remembered in files beside this one, and whatever is fragile
+-- by name breaks. The daemon of --local is many hosts at once, so that names
+-- say whose a service is: web@web01. operations.lua has procedures of the same
+-- names that do what they say.
+
+local directory = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+
+local function path_of(kind, name)
+  if not name:find "^[%w@_][%w@_.-]*$" then
+    error{ type = "bad_name", message = ("no %s has such a name"):format(kind) }
+  end
+  return ("%s%s.%s"):format(directory, name, kind)
+end
+
+local function recall(kind, name)
+  local file <close> = io.open(path_of(kind, name))
+  return file and file:read "a"
+end
+
+-- Who reads at the same time sees the old text or the new one.
+local function remember(kind, name, text)
+  local path = path_of(kind, name)
+  local file = assert(io.open(path .. ".new", "w"))
+  assert(file:write(text))
+  assert(file:close())
+  assert(os.rename(path .. ".new", path))
+end
+
+local function state_of(service)
+  local restarts = tonumber(recall("service", service) or 0)
+  local breaks = restarts > 0 and service:find("fragile", 1, true)
+  return { ActiveState = breaks and "failed" or "active", NRestarts = restarts }
+end
+
+-- The state of a service of the game, and how often it was restarted.
+procedure("service_status", state_of)
+
+-- Restarts a service of the game. A fragile one fails from then on. One call at
+-- a time, so that all are counted.
+procedure("service_restart", { lock = true }, function(service)
+  remember("service", service, ("%d"):format(state_of(service).NRestarts + 1))
+  return state_of(service)
+end)
+
+-- The version of a package of the game; they all begin as 1.0.
+procedure("installed_version", function(package) return recall("package", package) or "1.0" end)
+
+-- Brings a package of the game to a version. A fragile one stands no other than 1.0.
+procedure("install_version", { lock = true }, function(package, version)
+  if version ~= "1.0" and package:find("fragile", 1, true) then
+    error{ type = "install_failed", message = ("%s %s: no space left"):format(package, version) }
+  end
+  remember("package", package, version)
+  return version
+end)

@@ -16,6 +16,19 @@ command("disk_usage", { user = "nobody", timeout = 10, check = true, env = { LC_
 command("journal", { user = "nobody", group = { "nogroup", "adm" }, timeout = 86400, parse = "json" },
   { "journalctl", "--output=json", "--follow", "--lines=" .. arg("lines", 20), "--unit=" .. arg "service" })
 
+-- The last `lines` lines of a log (10), and each new one, likewise.
+command("follow_file", { user = "nobody", group = { "nogroup", "adm" }, timeout = 86400, check = true, stderr = "log" },
+  { "tail", "--lines=" .. arg("lines", 10), "-F", "--", arg "path" })
+
+-- The text of a file that everybody may read.
+procedure("file", { user = "nobody", timeout = 10 }, function(path)
+  local file <close>, reason = io.open(path)
+  local text
+  if file then text, reason = file:read "a" end
+  if not text then error{ type = "no_file", message = reason } end
+  return text
+end)
+
 -- The checksum of a file that everybody may read. It takes time and disk: two
 -- at once, more wait.
 command("checksum", {
@@ -51,3 +64,23 @@ command("upgrade", {
   users = OPERATORS, lock = { "apt", wait = false }, timeout = 3600, check = true, stderr = "merge",
   env = { DEBIAN_FRONTEND = "noninteractive" },
 }, { "apt-get", "--yes", "upgrade" })
+
+local function version_of(package)
+  local query = harp.exec{ "dpkg-query", "--show", "--showformat=${Version}", "--", package }
+  local version, result = query:all()[1], query:result()
+  if result.status ~= 0 then error{ type = "no_package", message = result.stderr:match "[^\n]*" } end
+  return version
+end
+
+-- The version of a package that is installed.
+procedure("installed_version", { user = "nobody", timeout = 10 }, version_of)
+
+-- Brings a package to a version, an older one, too.
+procedure("install_version", { users = OPERATORS, lock = "apt", timeout = 3600 }, function(package, version)
+  local result = harp.exec{
+    "apt-get", "install", "--yes", "--allow-downgrades", "--", ("%s=%s"):format(package, version),
+    env = { DEBIAN_FRONTEND = "noninteractive" },
+  }:result()
+  if result.status ~= 0 then error{ type = "install_failed", message = result.stderr } end
+  return version_of(package)
+end)

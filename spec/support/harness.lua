@@ -35,6 +35,13 @@ function harness.harp(arguments, input)
   return output, text, status
 end
 
+--- Stock lua5.4 that finds the module, as a shell has it behind `env`: a module
+-- with a sanitizer needs that first.
+function harness.stock_lua()
+  local sanitizer = harness.shell(("ldd %s/harp.so | grep -o '/[^ ]*san[.]so[^ ]*' | tr '\n' ' '"):format(build))
+  return ("LUA_CPATH='%s/?.so' LD_PRELOAD='%s' ASAN_OPTIONS=detect_leaks=0 lua5.4"):format(build, sanitizer)
+end
+
 --- A command that sleeps long, and is no other's; and whether it runs.
 function harness.sleeper()
   local seconds = math.random(1000000, 9999999)

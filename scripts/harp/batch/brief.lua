@@ -18,7 +18,8 @@ end
 
 -- Its beginning, and how long it is. The text is JSON where it is no string.
 local function long_text(text)
-  return ("%s… (%s)"):format(show.one_line(text:sub(1, WIDEST):gsub("[\xc0-\xff][\x80-\xbf]*$", "")), size_text(#text))
+  local beginning = text:sub(1, WIDEST // 2):gsub("[\xc0-\xff][\x80-\xbf]*$", "")
+  return ("%s… (%s)"):format(width.cut(show.one_line(beginning), WIDEST - 20), size_text(#text))
 end
 
 local function text_of(v, columns)

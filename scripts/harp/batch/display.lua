@@ -1,8 +1,8 @@
 --- A batch as somebody at a terminal sees it: what hosts say, as they say it,
 -- each line with its host in front, above a line at the bottom that tells how
 -- far it is. What else is written meanwhile appears above that, too: by print,
--- by children, by whatever. Between two waves the line is not there, and
--- whoever runs then, after_wave say, has the terminal for questions.
+-- by children, by whatever. From the last end of a wave until the next one
+-- begins the line is not there: after_wave has the terminal, for questions too.
 
 local brief = require "harp.batch.brief"
 local core = require "harp.core"
@@ -43,16 +43,19 @@ end
 
 local function room_of(self) return math.max(columns_of(self) - self.label_width, LEAST_ROOM) end
 
-local function write(self, name, text)
-  self.sink:write(prefix_of(self, name) .. text .. "\n")
+-- While there is a line at the bottom, it is shown with it the next time.
+local function put(self, text)
+  if not (self.is_drawn and self.status and self.status:write(text)) then self.sink:write(text) end
 end
+
+local function write(self, name, text) put(self, prefix_of(self, name) .. text .. "\n") end
 
 local function write_lines(self, name, lines, before)
   local prefix = prefix_of(self, name)
-  self.sink:write(prefix .. before .. table.concat(lines, "\n" .. prefix) .. "\n")
+  put(self, prefix .. before .. table.concat(lines, "\n" .. prefix) .. "\n")
 end
 
-local function note(self, parameters, text) self.sink:write(self.sink:paint(parameters, text) .. "\n") end
+local function note(self, parameters, text) put(self, self.sink:paint(parameters, text) .. "\n") end
 
 -- ---- the line at the bottom ----
 
@@ -102,12 +105,18 @@ local function tell_result(self, event)
   write_lines(self, event.host, brief.lines(event.value, room_of(self) - (has_packets and 3 or 0), MOST_LINES), before)
 end
 
-tell["end"] = function(self, event)
-  if event.outcome == "ok" then return tell_result(self, event) end
+local function tell_failure(self, event)
   self.has_packets[event.host] = nil
   local text = brief.failure(event)
   if event.job then text = ("%s [job %s]"):format(text, event.job) end
   write(self, event.host, self.sink:paint(outcomes.is_failure(event.outcome) and "31" or "33", text))
+end
+
+tell["end"] = function(self, event)
+  local step = event.outcome == "ok" and tell_result or tell_failure
+  step(self, event)
+  self.left = self.left - 1
+  if self.left == 0 then close_status(self) end
 end
 
 function tell.retry(self, event)
@@ -116,7 +125,17 @@ function tell.retry(self, event)
     brief.failure(event), brief.time(event.pause or 0))))
 end
 
+-- Of a wave, also of one that is gone on with.
+local function count_left(record, wave)
+  local count = 0
+  for _, name in ipairs(wave) do
+    if record.by_host[name].state ~= "ended" then count = count + 1 end
+  end
+  return count
+end
+
 function tell.wave(self, event, record)
+  self.left = count_left(record, record.waves[event.wave])
   if record.waves[2] then
     note(self, "1", ("wave %d of %d, %s"):format(
       event.wave, #record.waves, brief.count(#record.waves[event.wave], "host")))
@@ -124,8 +143,10 @@ function tell.wave(self, event, record)
   open_status(self)
 end
 
-function tell.wave_end(self, event, record)
-  if record.waves[event.wave + 1] then close_status(self) end
+-- Somebody looks at a run that goes on.
+function tell.attach(self, _, record)
+  local left = count_left(record, record.waves[record.wave] or {})
+  self.left = left > 0 and left or math.huge
 end
 
 function tell.stop(self, event)
@@ -164,27 +185,27 @@ end
 
 Display.__close = Display.close
 
---- Can there be one, is standard output or standard error a terminal that can be
--- drawn on?
-local function area()
-  local kind = os.getenv "TERM"
+local DESCRIPTORS = { [io.stdout] = 1, [io.stderr] = 2 }
+
+--- The standard stream whose terminal has the line at the bottom, for an observer
+-- that writes to `out`: that itself, or else standard error; nil where neither
+-- is one that can be drawn on.
+local function area(out)
+  local kind, at = os.getenv "TERM", DESCRIPTORS[out]
   if not kind or kind == "" or kind == "dumb" then return nil end
-  return core.terminal(1) and 1 or core.terminal(2) and 2 or nil
+  return at and core.terminal(at) and at or core.terminal(2) and 2 or nil
 end
 
 local display = { area = area }
 
---- An observer. options.out: where the lines of hosts go, default io.stdout; the
--- line at the bottom is on the terminal that standard output is, or else
--- standard error.
+--- An observer. options.out: where the lines of hosts go, default io.stderr.
 function display.new(options)
-  local at = area() or 1
-  local stream = at == 1 and io.stdout or io.stderr
-  local out = options and options.out or io.stdout
-  local sink = new_sink(out)
+  local out = options and options.out or io.stderr
+  local at = area(out) or 2
+  local stream, sink = at == 1 and io.stdout or io.stderr, new_sink(out)
   return setmetatable({
     sink = sink, bar = out == stream and sink or new_sink(stream), area = at, prefixes = {}, number = 0,
-    label_width = 0, has_packets = {},
+    is_drawn = core.terminal(DESCRIPTORS[out] or -1) ~= nil, label_width = 0, has_packets = {}, left = math.huge,
   }, Display)
 end
 

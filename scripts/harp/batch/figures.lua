@@ -12,11 +12,10 @@ function figures.duration(seconds)
   return ("%d d %02d h"):format(minutes // 1440, minutes % 1440 // 60)
 end
 
---- The same of a whole number of seconds, for a scale: "0", "30 s", "1:30 min".
+--- The same for a scale: "0", "0.2 s", "30 s", "1:30 min".
 function figures.tick(seconds)
   if seconds == 0 then return "0" end
-  if seconds < 1 then return ("%g s"):format(seconds) end
-  if seconds < 60 then return ("%d s"):format(seconds) end
+  if seconds < 60 then return ("%.4g s"):format(seconds) end
   if seconds % 60 ~= 0 and seconds < 3600 then return ("%d:%02d min"):format(seconds // 60, seconds % 60) end
   if seconds < 3600 then return ("%d min"):format(seconds // 60) end
   if seconds % 3600 ~= 0 then return ("%d:%02d h"):format(seconds // 3600, seconds % 3600 // 60) end

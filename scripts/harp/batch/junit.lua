@@ -41,22 +41,32 @@ local function add_outcome(out, host, element)
     attribute("type", host.type or title_of(host)), markup.xml(message or ""), element)
 end
 
-local function add_output(out, host, parts, limit)
-  local short, all = host_output.shorten(parts, limit)
+-- What hosts of a group said, and how much there was if that is not all of it.
+local function output_of(group, limit)
+  if group.text then return group.text, group.all end
+  local parts, all = host_output.shorten(group.parts, limit)
+  local texts = {}
+  for i, part in ipairs(parts) do texts[i] = markup.xml(part[1] .. ":\n" .. part[2]) end
+  group.text, group.all = table.concat(texts, "\n"), all
+  return group.text, all
+end
+
+local function add_output(out, host, group, limit)
+  local text, all = output_of(group, limit)
   out[#out + 1] = "<system-out>"
-  for _, part in ipairs(short) do out[#out + 1] = markup.xml(part[1] .. ":\n" .. part[2]) end
+  out[#out + 1] = text
   if all then
     out[#out + 1] = ("[%d of %d bytes; all of it: harp job result %s]"):format(limit, all, markup.xml(host.job or "ID"))
   end
   out[#out + 1] = "</system-out>"
 end
 
-local function add_host(out, record, host, parts, limit)
+local function add_host(out, record, host, group, limit)
   local element = element_of(host)
   out[#out + 1] = ("<testcase%s%s%s>"):format(attribute("name", host.name),
     attribute("classname", record.name or record.run), attribute("time", seconds(host.start, host.stop)))
   if element then add_outcome(out, host, element) end
-  if parts and parts[1] then add_output(out, host, parts, limit) end
+  if group and group.parts[1] then add_output(out, host, group, limit) end
   out[#out + 1] = "</testcase>"
 end
 
@@ -88,7 +98,7 @@ local function start_of(record, names)
   return first or record.time
 end
 
-local function add_wave(out, record, number, parts_of, limit)
+local function add_wave(out, record, number, group_of, limit)
   local names, title = record.waves[number], record.name or record.run
   if #record.waves > 1 then title = ("%s, wave %d"):format(title, number) end
   out[#out + 1] = ("<testsuite%s%s%s%s>"):format(attribute("name", title), attribute("id", tostring(number - 1)),
@@ -96,7 +106,7 @@ local function add_wave(out, record, number, parts_of, limit)
   out[#out + 1] = ('<properties><property name="run"%s/></properties>'):format(attribute("value", record.run))
   for _, name in ipairs(names) do
     local host = record.by_host[name]
-    add_host(out, record, host, parts_of[host], limit)
+    add_host(out, record, host, group_of[host], limit)
   end
   out[#out + 1] = "</testsuite>"
 end
@@ -104,16 +114,16 @@ end
 --- A run's record (harp.batch.record) as XML. A host whose turn has not come is
 -- skipped; one that runs still is an error. Times are in seconds.
 function junit.xml(record)
-  local groups, parts_of = host_output.groups(record), {}
+  local groups, group_of = host_output.groups(record), {}
   for _, group in ipairs(groups) do
-    for _, host in ipairs(group.hosts) do parts_of[host] = group.parts end
+    for _, host in ipairs(group.hosts) do group_of[host] = group end
   end
   local limit = host_output.limit(groups, MOST_OF_ALL, MOST_OF_A_HOST, true)
   local out = {
     '<?xml version="1.0" encoding="UTF-8"?>',
     ("<testsuites%s%s>"):format(attribute("name", record.name or record.run), in_figures(record, record.hosts)),
   }
-  for number in ipairs(record.waves) do add_wave(out, record, number, parts_of, limit) end
+  for number in ipairs(record.waves) do add_wave(out, record, number, group_of, limit) end
   out[#out + 1] = "</testsuites>\n"
   return table.concat(out, "\n")
 end

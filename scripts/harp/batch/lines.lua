@@ -22,6 +22,12 @@ end
 
 function tell.resume(_, record) return ("run %s goes on: %d left"):format(record.run, record.counts.waiting) end
 
+function tell.attach(_, record)
+  local counts, total = record.counts, record.total or #record.hosts
+  return ("run %s, %s: %d ended, %d running, %d left"):format(
+    record.run, brief.count(total, "host"), total - counts.running - counts.waiting, counts.running, counts.waiting)
+end
+
 function tell.wave(event, record)
   if not record.waves[2] then return nil end
   return ("wave %d of %d, %s"):format(event.wave, #record.waves, brief.count(#record.waves[event.wave], "host"))

@@ -21,9 +21,10 @@ end
 
 local function shares(text)
   local list = {}
-  for word in text:gmatch "[^,]+" do
+  for word in (text .. ","):gmatch "([^,]*)," do
     local value, complaint = share(word)
     if not value then return nil, complaint end
+    if value == 0 or value == "0%" then return nil, "a wave has at least one host" end
     list[#list + 1] = value
   end
   return list
@@ -116,12 +117,14 @@ local REQUIRED = { "hosts", "step" }
 
 local function complain(level, text, ...) error("batch.run: " .. text:format(...), level + 1) end
 
--- What was said on a command line counts more than what a recipe says.
+-- What was said on a command line counts more than what a recipe says, but for
+-- hosts: a recipe with several batches says them of its second.
 local function merged(given)
   local all = {}
   for key, v in pairs(given) do all[key] = v end
   all.options = nil
   for key, v in pairs(given.options and given.options.batch or {}) do all[key] = v end
+  all.hosts = given.hosts or all.hosts
   return all
 end
 
@@ -181,7 +184,7 @@ function options.fields(get)
   local fields = {}
   for _, item in ipairs(options.LIST) do
     local v = get(item)
-    if not item[2] then v = v and item.value end
+    if not item[2] and v then v = item.value elseif not item[2] then v = nil end
     if v ~= nil then fields[item.field] = v end
   end
   if fields.backoff then

@@ -1,9 +1,11 @@
 --- What a run is going to do: its waves, and a dry run's calls.
 
+local core = require "harp.core"
 local hosts = require "harp.batch.hosts"
 local new_record = require "harp.batch.record"
 local printable = require "harp.printable"
 local redaction = require "harp.redaction"
+local show = require "harp.cli.show"
 
 local plan = {}
 
@@ -47,8 +49,8 @@ function Job:__index() return function() error(NEEDS_RESULT, 0) end end
 function Job:__tostring() return "a job of a dry run" end
 
 local function shown(procedure, arguments)
-  local text = redaction(arguments, {}, nil)
-  return printable(("%s(%s)"):format(procedure, text:sub(2, -2)))
+  local text = show.json(core.decode(redaction(arguments, {}, nil))):gsub("^%[(.*)%]$", "%1")
+  return printable(("%s(%s)"):format(procedure, text))
 end
 
 --- Notes a call of a step; returns what stands for its job.

@@ -48,7 +48,7 @@ end
 
 -- What is left out first where room is short has the lowest rank.
 local function parts_of(self, record, now)
-  local counts, total = record.counts, #record.hosts
+  local counts, total = record.counts, record.total or #record.hosts
   local failed = brief.failures(record)
   local ended = total - counts.running - counts.waiting
   take_sample(self, ended, now)
@@ -61,7 +61,8 @@ local function parts_of(self, record, now)
   if record.waves[2] then add(4, ("wave %d/%d"):format(math.max(record.wave, 1), #record.waves), "1") end
   add(7, "bar")
   add(9, ("%d%%"):format(total > 0 and ended * 100 // total or 100))
-  add_count(8, ("%d done, %d failed"):format(ended - failed, failed), failed > 0 and "31" or nil)
+  add_count(8, ("%d done"):format(ended - failed))
+  add_count(8, ("%d failed"):format(failed), failed > 0 and "31" or nil)
   add_count(6, ("%d running"):format(counts.running))
   add_count(5, ("%d left"):format(counts.waiting))
   if rate then add(2, rate_text(rate)) end
@@ -166,7 +167,7 @@ end
 -- began; paint(SGR parameters, text) → text.
 return function(record, since, paint)
   local counts, now = record.counts, core.now()
-  local ended = #record.hosts - counts.running - counts.waiting
+  local ended = (record.total or #record.hosts) - counts.running - counts.waiting
   return setmetatable({
     paint = paint, cells = knows_utf8() and UTF8_CELLS or ASCII_CELLS, since = since,
     samples = {}, begin = { now = now, ended = ended },

@@ -84,7 +84,8 @@ local function wave_counts(record, names)
 end
 
 local function add_wave_table(out, record)
-  out[#out + 1] = '<details><summary>The waves in figures</summary>\n<table class="waves"><thead><tr>'
+  out[#out + 1] = '<details><summary>The waves in figures</summary>\n<div class="scroll">'
+    .. '<table class="waves"><thead><tr>'
     .. '<th scope="col">Wave</th><th scope="col">Hosts</th><th scope="col">Began after</th><th scope="col">Took</th>'
     .. '<th scope="col">Outcomes</th></tr></thead><tbody>'
   for number, names in ipairs(record.waves) do
@@ -93,7 +94,7 @@ local function add_wave_table(out, record)
       number, figures.number(#names), start and figures.duration(start - record.time) or "–",
       start and figures.duration(length) or "–", wave_counts(record, names))
   end
-  out[#out + 1] = "</tbody></table></details>"
+  out[#out + 1] = "</tbody></table></div></details>"
 end
 
 local function add_timeline(out, record, ids)

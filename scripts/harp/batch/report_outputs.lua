@@ -2,6 +2,7 @@
 
 local figures = require "harp.batch.figures"
 local host_output = require "harp.batch.host_output"
+local hosts = require "harp.batch.hosts"
 local markup = require "harp.batch.markup"
 local states = require "harp.batch.report_states"
 
@@ -32,10 +33,10 @@ local function preview(group)
   return markup.html(markup.beginning(part[2], 160))
 end
 
-local function names_of(hosts)
+local function names_of(group_hosts)
   local names = {}
-  for i, host in ipairs(hosts) do names[i] = markup.html(host.name) end
-  return table.concat(names, ", ")
+  for i, host in ipairs(group_hosts) do names[i] = host.name end
+  return markup.html(hosts.fold(names))
 end
 
 local function add_group(out, group, limit)
@@ -50,9 +51,9 @@ end
 -- "197 hosts gave the same output; 3 differ."
 local function how_alike(shared, alone)
   if not shared[1] then return "No two hosts gave the same output." end
-  local hosts = 0
-  for _, group in ipairs(shared) do hosts = hosts + #group.hosts end
-  local text = ("%s hosts gave %s"):format(figures.number(hosts),
+  local count = 0
+  for _, group in ipairs(shared) do count = count + #group.hosts end
+  local text = ("%s hosts gave %s"):format(figures.number(count),
     shared[2] and ("one of %s outputs"):format(figures.number(#shared)) or "the same output")
   if alone == 0 then return (shared[2] and "" or "All ") .. text .. "." end
   return ("%s; %s %s."):format(text, figures.number(alone), alone == 1 and "differs" or "differ")

@@ -114,7 +114,7 @@ svg .running { fill: var(--running); }
 .timeline { display: grid; grid-template-columns: auto minmax(0, 1fr); }
 .timeline > :first-child:not(.plot) { padding-right: 0.75rem; }
 .timeline > .plot:first-child { grid-column: 1 / -1; }
-.plot, .gutter { overflow: visible; }
+.gutter { overflow: visible; }
 .timeline path.ok { opacity: 0.55; }
 .timeline text { font: 0.6875rem var(--text); fill: var(--quiet); }
 .timeline text.in { fill: var(--on-fill); font-weight: 600; }
@@ -133,7 +133,9 @@ svg .running { fill: var(--running); }
 .key svg { display: inline-block; margin-right: 0.375rem; }
 .key .ok { opacity: 0.55; }
 
+.scroll { overflow-x: auto; }
 .waves { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.875rem; }
+.waves td:not(:last-child) { white-space: nowrap; }
 .waves th, .waves td { padding: 0.25rem 1.5rem 0.25rem 0; text-align: right; border-bottom: 1px solid var(--line); }
 .waves th { font-weight: 400; color: var(--quiet); }
 .waves td:last-child, .waves th:last-child { padding-right: 0; text-align: left; }
@@ -185,7 +187,7 @@ pre {
 table.hosts, .hosts tbody { display: block; }
 .hosts tr {
   display: grid; position: relative; padding: 0.375rem 0; border-top: 1px solid var(--line); gap: 0 1.25rem;
-  grid-template-columns: var(--name) 8rem 6.5rem 4.5rem 3.5rem minmax(0, 1fr) 4rem;
+  grid-template-columns: minmax(0, var(--name)) 8rem 6.5rem 4.5rem 3.5rem minmax(0, 1fr) 4rem;
 }
 .hosts tbody tr { content-visibility: auto; contain-intrinsic-size: auto 2.25rem; }
 .hosts tr[hidden] { display: none; }
@@ -207,20 +209,26 @@ table.hosts, .hosts tbody { display: block; }
   position: absolute; top: 0.375rem; right: 0.25rem; list-style: none; font-size: 0.8125rem; line-height: 1.40625rem;
   color: var(--link);
 }
-.hosts .more > details > summary::after { content: " ›"; display: inline-block; padding-left: 0.25rem; }
+.hosts .more > details > summary::after { content: "›"; display: inline-block; margin-left: 0.375rem; }
 .hosts .more > details[open] > summary::after { transform: rotate(90deg); }
 .hosts .more > details > div { padding: 0.75rem 0 0.25rem; }
 .jobs { margin: 0 0 0.5rem; max-width: none; font-size: 0.8125rem; color: var(--quiet); overflow-wrap: anywhere; }
 footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
 
+@media (max-width: 66rem), print {
+  .hosts tr { grid-template-columns: minmax(0, var(--name)) 8rem 6.5rem 4.5rem 3.5rem minmax(3rem, 1fr); }
+  .hosts thead th:nth-child(n + 6), .hosts .m:empty { display: none; }
+  .hosts .m { grid-column: 1 / -1; }
+}
 @media (max-width: 46rem) {
   main { padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.5rem; }
   h2 { margin-top: 2.25rem; }
   .facts { grid-template-columns: minmax(0, 1fr); }
   .facts div { grid-template-columns: 5.5rem minmax(0, 1fr); }
-  .names { max-width: 8rem; }
+  .names { max-width: 7rem; }
   .names i { display: none; }
+  .waves th, .waves td { padding-right: 0.875rem; }
   .group > summary { grid-template-columns: 1rem auto 1fr; }
   .group > summary b { padding-right: 0.25rem; }
   .group > summary code { grid-column: 2 / -1; }
@@ -228,7 +236,6 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   .controls label { max-width: none; }
   .hosts thead { position: static; }
   .hosts thead tr { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
-  .hosts thead th:nth-child(n + 6) { display: none; }
   .hosts tbody tr {
     grid-template-columns: minmax(0, 1fr) auto; padding: 0.5rem 0; gap: 0.125rem 0.75rem;
     contain-intrinsic-size: auto 4rem;
@@ -236,7 +243,7 @@ footer { margin-top: 3rem; font-size: 0.8125rem; color: var(--quiet); }
   .hosts td.f { grid-column: 1; text-align: left; font-size: 0.8125rem; color: var(--quiet); }
   .hosts tbody td:nth-child(4), .hosts tbody td:nth-child(5) { display: none; }
   .hosts td.f[data-more]::after { content: " · " attr(data-more); }
-  .hosts .m { grid-column: 1 / -1; font-size: 0.875rem; }
+  .hosts .m { font-size: 0.875rem; }
   .hosts .more > details > summary { top: 2rem; }
 }
 @media print {

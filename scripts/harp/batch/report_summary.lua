@@ -1,5 +1,6 @@
 --- What a run was, and what became of it: the beginning of its report.
 
+local core = require "harp.core"
 local figures = require "harp.batch.figures"
 local host_output = require "harp.batch.host_output"
 local markup = require "harp.batch.markup"
@@ -54,34 +55,55 @@ local function sizes_of(record)
   return ("%s of %s"):format(figures.count(#record.waves, "wave"), table.concat(sizes, ", "))
 end
 
--- Options as they were shown: a text, a list of them, or texts by name.
+-- A value of an option: texts as they are, of a list one after the other.
 local function in_words(v)
-  if v == nil or v == "" then return nil end
-  if type(v) ~= "table" then return markup.clean(tostring(v)) end
-  local lines = {}
-  for i, item in ipairs(v) do lines[i] = type(item) == "string" and markup.line(item) or host_output.json(item) end
-  local named = {}
-  for name, item in pairs(v) do
-    if type(name) == "string" then
-      named[#named + 1] = ("%s = %s"):format(markup.line(name),
-        type(item) == "string" and markup.line(item) or host_output.json(item))
-    end
-  end
-  table.sort(named)
-  table.move(named, 1, #named, #lines + 1, lines)
-  return lines[1] and table.concat(lines, "\n") or nil
+  if type(v) == "string" then return markup.line(v) end
+  if type(v) ~= "table" or #v == 0 then return host_output.json(v) end
+  local words = {}
+  for i, item in ipairs(v) do words[i] = in_words(item) end
+  return table.concat(words, " ")
 end
+
+-- A text, or options by name.
+local function options(v)
+  if type(v) ~= "table" or #v > 0 then return v and in_words(v) end
+  local words = {}
+  for name, item in pairs(v) do words[#words + 1] = ("%s %s"):format(markup.line(tostring(name)), in_words(item)) end
+  table.sort(words)
+  return words[1] and table.concat(words, ", ")
+end
+
+-- "token=***": a report is for more people than the journal is.
+local function without_secrets(words)
+  local list = {}
+  for i, word in ipairs(words) do
+    local name = type(word) == "string" and word:match "^%-*([%w_-]+)="
+    list[i] = name and core.names_secret(name) and word:match "^[^=]*=" .. "***" or word
+  end
+  return list
+end
+
+-- A text; a script, or a command of harp, with its arguments.
+local function program(v)
+  local name = type(v) == "table" and (v.script or v.command and "harp " .. v.command)
+  if not name then return options(v) end
+  local arguments = type(v.arguments) == "table" and #v.arguments > 0
+    and " " .. in_words(without_secrets(v.arguments)) or ""
+  return in_words(name) .. arguments
+end
+
+local function dispatcher(v) return v and in_words(v) end
 
 local function facts(record)
   local last = record.finished or record.latest
   return {
     { "Began", date(record.time) },
-    { "Dispatcher", in_words(record.caller) or "–" },
+    { "Dispatcher", dispatcher(record.caller) or "–" },
     { "Ended", record.finished and date(record.finished) or "not yet" },
-    { "Program", in_words(record.program) or "–" },
+    { "Program", program(record.program) or "–" },
     { record.finished and "Took" or "So far", figures.duration(last - record.time) },
     { "Hosts", figures.number(#record.hosts) .. (#record.waves > 1 and " in " .. sizes_of(record) or "") },
-    { "Options", in_words(record.options) },
+    { "Options", options(record.options) },
   }
 end
 

@@ -12,7 +12,9 @@ local MOST_BARS = 400
 local BARS_HEIGHT = 640         -- of bars without names, about
 local AXIS = 24                 -- pixels above the bars
 local LABEL = 7                 -- half the height of a label
-local STEPS = { 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400 }
+local STEPS = {
+  0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400,
+}
 local SLOTS = 400               -- across a page, of the density
 
 -- ---- time ----
@@ -97,16 +99,19 @@ local function later_calls(host)
   return times
 end
 
--- What a bar is, when it is not simply ok: behind it, before it, or in it.
+-- What a bar is, when it is not simply ok: behind it, before it, or in it, where
+-- there is room on a phone.
 local function add_label(out, host, from, to, y)
   local state = states.of(host)
   local text = state == "ok" and "" or states.title(state)
   if host.attempts > 1 then text = ("%s ×%d"):format(text, host.attempts) end
   if text == "" then return end
-  local place = ('x="%.2f%%" dx="6"'):format(to)
-  if to > 62 then place = ('x="%.2f%%" dx="-6" text-anchor="end"'):format(from) end
-  local is_inside = to > 62 and from < 38
-  if is_inside then place = ('x="%.2f%%" dx="6"'):format(from) end
+  local needed = 4 + 2.9 * utf8.len(text)
+  local is_inside = needed > 100 - to and needed > from and needed < to - from
+  local place = ('x="%.2f%%" dx="6"'):format(is_inside and from or to)
+  if not is_inside and needed > 100 - to and from > 100 - to then
+    place = ('x="%.2f%%" dx="-6" text-anchor="end"'):format(from)
+  end
   out[#out + 1] = ('<text class="%s" %s y="%.1f">%s</text>'):format(is_inside and "in" or "by", place, y + 4, text)
 end
 
@@ -131,7 +136,7 @@ local function bars(record, scale, pitch, is_named)
   local out = { open_svg(height, "The hosts over time; the table of hosts has the same in figures") }
   scale:axis(out, height)
   local gap = pitch >= 12 and 4 or pitch >= 4 and 1 or 0.25
-  local wave, labelled = 1, -100
+  local wave, labels, labelled = 1, {}, -100
   for i, name in ipairs(record.hosts) do
     local host, y = record.by_host[name], AXIS + (i - 1) * pitch
     local middle = y + pitch / 2
@@ -140,13 +145,14 @@ local function bars(record, scale, pitch, is_named)
     if host.start then
       local from, to = add_bar(out, host, scale, y + gap / 2, pitch - gap)
       if is_named or states.is_failure(states.of(host)) and middle - labelled >= 2 * LABEL then
-        add_label(out, host, from, to, middle)
+        add_label(labels, host, from, to, middle)
         labelled = middle
       end
     elseif is_named then
       out[#out + 1] = ('<text class="by" x="4" y="%.1f">%s</text>'):format(middle + 4, states.title(states.of(host)))
     end
   end
+  table.move(labels, 1, #labels, #out + 1, out)
   out[#out + 1] = "</svg>"
   return table.concat(out, "\n")
 end

@@ -213,17 +213,14 @@ function Runner:stop(reason)
   self:note{ event = "stop", reason = reason }
 end
 
--- Whether a call was accepted will be known by its key when the run goes on.
-local function loss(failure)
-  if failure.type ~= "unknown_outcome" then return failure end
-  return core.error{
-    kind = "CommunicationError", type = "lost", message = "the dispatcher was lost while a call was submitted",
-  }
-end
-
---- The dispatcher cannot be reached any more: the run is left as it is.
+--- The dispatcher cannot be reached any more: the run is left as it is. What is
+-- not known of a call is found out by who takes it up.
 function Runner:lose(failure)
-  self.stopping, self.failure = true, self.failure or loss(failure)
+  self.stopping = true
+  self.failure = self.failure or core.error{
+    kind = "CommunicationError", type = failure.type ~= "unknown_outcome" and failure.type or "closed",
+    message = "the dispatcher was lost: " .. (failure.message or failure.type),
+  }
 end
 
 -- ---- waves ----

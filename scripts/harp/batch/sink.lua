@@ -19,7 +19,11 @@ local function try(self, method, ...)
   self.failure = number == EPIPE and "nobody reads it any more" or tostring(well and message or done)
 end
 
-function Sink:write(text) try(self, "write", text) end
+--- Writes a text, which is seen at once.
+function Sink:write(text)
+  try(self, "write", text)
+  if self.descriptor ~= 2 then try(self, "flush") end
+end
 
 --- A text in a colour, where there are colours; SGR parameters such as "1;31".
 function Sink:paint(parameters, text)
@@ -35,10 +39,8 @@ function Sink:close()
   self.is_closed = true
 end
 
---- A sink of a file: io.stdout, io.stderr, or another open one. Its lines are
--- seen as they come.
+--- A sink of a file: io.stdout, io.stderr, or another open one.
 return function(out)
-  pcall(out.setvbuf, out, "line")
   local descriptor = DESCRIPTORS[out]
   return setmetatable({
     out = out, descriptor = descriptor, has_colours = descriptor ~= nil and core.has_colours(descriptor),

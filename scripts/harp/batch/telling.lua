@@ -37,8 +37,8 @@ telling.print = output.line
 --- The end of a run: the summary, and the files that are wanted.
 function telling.conclude(record, given)
   if given.show ~= "none" and given.show ~= "jsonl" then
-    local out = out_of(given)
-    for _, line in ipairs(require "harp.batch.summary".lines(record, output.size())) do out:write(line, "\n") end
+    local out, columns = out_of(given), output.size()
+    for _, line in ipairs(require "harp.batch.summary".lines(record, columns, out)) do out:write(line, "\n") end
   end
   if given.report then require "harp.batch.report".write(given.report, record) end
   if given.junit then require "harp.batch.junit".write(given.junit, record) end
