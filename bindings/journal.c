@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -60,23 +61,44 @@ static int push_failure(lua_State *L, const char *path, int number)
 
 /* ---- opening ---- */
 
-/* With its directories, locked; -1 and errno, EWOULDBLOCK for a held one. */
+/* With its directories; -1 and errno. */
 static int open_file(const char *path)
 {
     char *copy = memory_string(path);
-    int fd = -1, error;
+    int fd = -1;
 
     if (home_make_above(copy) == 0)
         fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
                   0600);
     free(copy);
-    if (fd < 0)
-        return -1;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    error = errno;
-    close(fd);
-    errno = error;
+    return fd;
+}
+
+/*
+ * Locked, too; EWOULDBLOCK for a held one. One that was removed before it was
+ * locked is not the one that others see; who only looks whether it is held has
+ * it for a moment.
+ */
+static int open_locked(const char *path)
+{
+    int fd, error = 0;
+
+    for (int attempt = 0; attempt < 10; attempt++) {
+        struct stat status;
+
+        fd = open_file(path);
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+            error = errno;
+        else if (fstat(fd, &status) == 0 && status.st_nlink > 0)
+            return fd;
+        close(fd);
+        if (error && error != EWOULDBLOCK)
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+    errno = error ? error : EWOULDBLOCK;
     return -1;
 }
 
@@ -123,7 +145,7 @@ static int journal_new(lua_State *L)
 
     *holder = NULL;
     luaL_setmetatable(L, JOURNAL);
-    fd = open_file(path);
+    fd = open_locked(path);
     if (fd >= 0)
         size = mend(fd);
     if (size < 0) {

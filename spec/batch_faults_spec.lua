@@ -21,6 +21,7 @@ procedure("text", function(size) return ("x"):rep(size) end)
 procedure("sleep", function(seconds) harp.sleep(seconds) return "slept" end)
 procedure("mark", function(...) note(...) return "marked" end)
 procedure("stay", function(what, seconds) note(what, "in") harp.sleep(seconds) note(what, "out") end)
+procedure("no", function() return false end)
 procedure("fail", function() error{ type = "paper", message = "out of paper" } end)
 procedure("die", function(what) note(what) os.execute "kill -9 $PPID" harp.sleep(100) end)
 stream("count", function(n) for i = 1, n do coroutine.yield(i) end return n end)
@@ -309,10 +310,11 @@ describe("a batch's", function()
           local first = batch.step("first", function() calls = calls + 1 return calls end)
           local second = batch.step("second", function(same) return same.mark "second" end)
           local nothing = batch.step("nothing", function() calls = calls + 10 end)
-          return { first, second, nothing == nil, host.flaky("flaky", 1):get() }
+          local no = batch.step("no", function(same) return same.no() end)
+          return { first, second, nothing == nil, no, host.flaky("flaky", 1):get() }
         end,
       }
-      assert.same({ 1, "marked", true, 2 }, done.results.web001.value)
+      assert.same({ 1, "marked", true, false, 2 }, done.results.web001.value)
       assert.equal(11, calls)
       assert.same({ "second", "flaky", "flaky" }, lines_of_runs())
     end)

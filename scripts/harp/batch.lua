@@ -17,7 +17,8 @@
 --                  for and whose packets are shown, or any value; what it raises
 --                  is the host's outcome (harp.batch.outcomes)
 --     name         of the run (default: the script's). One of that name that was
---                  left, over the same hosts, is taken up, unless resume = false
+--                  left, with the same arguments of the script and over the same
+--                  hosts, is taken up, unless resume = false
 --     caller       a harp.caller; default harp.caller()
 --     limit        a selection: of the hosts only these
 --     concurrency  how many hosts at once; default 50
@@ -41,7 +42,8 @@
 --                  "lines", "jsonl" (each event, on standard output), "summary",
 --                  "none"
 --     out          an open file for it; default standard error
---     report, junit   files for a page, and for JUnit's XML
+--     report, junit   files for a page, and for JUnit's XML; of the second run of
+--                  a script NAME-2.html, and so on
 --     options      of batch.args: counts more than the other fields, but for hosts
 --
 -- A script whose runs have failed ends with the status of the worst (run.code),

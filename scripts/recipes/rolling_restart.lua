@@ -27,7 +27,7 @@ local function is_healthy(name)
   return not harp.is_error(status) and status.ActiveState == "active"
 end
 
-local run = batch.run{
+batch.run{
   name = "restart-" .. args.service:gsub("@?{host}", ""):gsub("[^%w.-]+", "-"), caller = rpc, options = args,
   serial = { 1, "10%", "100%" }, max_fail = 0, timeout = 120,
   step = function(host, name) return host.service_restart(service_on(name)) end,
@@ -39,5 +39,3 @@ local run = batch.run{
     end
   end,
 }
--- Its last wave may not be healthy either.
-os.exit(run.code == 0 and run.stopped and 1 or run.code)

@@ -115,26 +115,33 @@ local function try_to_read(run)
   return well and record or nil
 end
 
+-- The first event of each run whose id passes: there can be many, and long ones.
+local function first_events(is_meant)
+  local list = {}
+  for _, run in ipairs(journal.list()) do
+    local file <close> = is_meant(run) and io.open(journal.path(run)) or nil
+    local well, event = pcall(core.decode, file and file:read "l" or "")
+    if well and type(event) == "table" and event.event == "run" and event.time then list[#list + 1] = event end
+  end
+  table.sort(list, function(a, b) return a.time < b.time end)
+  return list
+end
+
 --- The latest run of a name, as a record; nil when there is none.
 function journal.latest(name)
-  local latest
-  for _, run in ipairs(journal.list()) do
-    if run:sub(1, -LENGTH - 2) == name then
-      local record = try_to_read(run)
-      if record and (not latest or record.time > latest.time) then latest = record end
-    end
+  local list = first_events(function(run) return run:sub(1, -LENGTH - 2) == name end)
+  for i = #list, 1, -1 do
+    local record = try_to_read(list[i].run)
+    if record then return record end
   end
-  return latest
 end
 
 --- The runs of a session, the first one first: records.
 function journal.session(session)
   local list = {}
-  for _, run in ipairs(journal.list()) do
-    local record = try_to_read(run)
-    if record and record.session == session then list[#list + 1] = record end
+  for _, event in ipairs(first_events(function() return true end)) do
+    list[#list + 1] = event.session == session and try_to_read(event.run) or nil
   end
-  table.sort(list, function(a, b) return a.time < b.time end)
   return list
 end
 

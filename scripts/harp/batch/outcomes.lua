@@ -71,13 +71,13 @@ end
 
 --- The exit status of a run, by its counts: that of the worst outcome; of one
 -- that was stopped without any failure, that harp could not do what it was to.
-function outcomes.status(counts)
+function outcomes.status(counts, is_stopped)
   local statuses = {}
   for name, status in pairs(STATUS) do
     if (counts[name] or 0) > 0 then statuses[#statuses + 1] = status end
   end
   local worst = outcome.worst(statuses)
-  if worst == outcome.WELL and (counts.not_reached or 0) > 0 then return outcome.SCRIPT_ERROR end
+  if worst == outcome.WELL and (is_stopped or (counts.not_reached or 0) > 0) then return outcome.SCRIPT_ERROR end
   return worst
 end
 

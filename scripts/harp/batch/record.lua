@@ -193,7 +193,7 @@ function Record:list(word)
 end
 
 --- The exit status: that of the worst outcome.
-function Record:status() return outcomes.status(self.counts) end
+function Record:status() return outcomes.status(self.counts, self.stopped ~= nil) end
 
 --- A record of nothing; its first event is "run".
 return function()

@@ -65,19 +65,24 @@ local function next_of(name)
   end
 end
 
-local function same_hosts(a, b)
-  if #a ~= #b then return false end
-  for i, name in ipairs(a) do
-    if name ~= b[i] then return false end
+-- Lists of texts, or programs, that are the same.
+local function is_same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for key, v in pairs(a) do
+    if not is_same(v, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
   end
   return true
 end
 
--- The session of the latest run of a name, where any of its runs was left. Of
--- other hosts it is not meant.
+-- The session of the latest run of a name, where any of its runs was left. With
+-- other arguments, or over other hosts, something else is meant.
 local function find_left(name, hosts)
   local latest = journal.latest(name)
-  if not latest or not same_hosts(latest.hosts, hosts) or journal.is_running(latest.run) then return end
+  if not latest or journal.is_running(latest.run) then return end
+  if not is_same(latest.program, program()) or not is_same(latest.hosts, hosts) then return end
   local list = journal.session(latest.session)
   for _, record in ipairs(list) do
     if is_unfinished(record) then

@@ -34,14 +34,24 @@ end
 --- A line of what was asked for, on standard output.
 telling.print = output.line
 
+local written = {}              -- how many files had a path
+
+-- Its own for each run of a script: page.html, page-2.html.
+local function path_of(path)
+  written[path] = (written[path] or 0) + 1
+  if written[path] == 1 then return path end
+  local stem, extension = path:match "^(.*[^/])(%.[^./]*)$"
+  return ("%s-%d%s"):format(stem or path, written[path], extension or "")
+end
+
 --- The end of a run: the summary, and the files that are wanted.
 function telling.conclude(record, given)
   if given.show ~= "none" and given.show ~= "jsonl" then
     local out, columns = out_of(given), output.size()
     for _, line in ipairs(require "harp.batch.summary".lines(record, columns, out)) do out:write(line, "\n") end
   end
-  if given.report then require "harp.batch.report".write(given.report, record) end
-  if given.junit then require "harp.batch.junit".write(given.junit, record) end
+  if given.report then require "harp.batch.report".write(path_of(given.report), record) end
+  if given.junit then require "harp.batch.junit".write(path_of(given.junit), record) end
 end
 
 return telling

@@ -164,7 +164,10 @@ function Host:__tostring() return private[self].turn.name end
 
 local function fail(text, ...) error(("batch.step: " .. text):format(...), 3) end
 
-local function wait_for(v) return plan.is_job(v) and v:get() or v end
+local function wait_for(v)
+  if plan.is_job(v) then return v:get() end
+  return v
+end
 
 -- What it returns has to be remembered.
 local function remember(self, name, v)
