@@ -448,7 +448,7 @@ describe("a batch's", function()
 
   describe("run", function()
     local TWO = [[
-    local dies = arg[1] == "die"
+    local dies = os.getenv "DIES"
     local function run(name, hosts)
       return batch.run{
         name = name, caller = rpc, hosts = hosts, show = "none", concurrency = 1,
@@ -464,9 +464,8 @@ describe("a batch's", function()
       for _, is_asked in ipairs{ false, true } do
         harness.write(directory .. "/runs", "")
         local one = recipe.new(dispatcher.address, TWO)
-        assert.equal(9, select(3, one:run(nil, one.script .. " die")))
+        assert.equal(9, select(3, one:run "DIES=1"))
         local ids = { one:ids "first"[1], one:ids "second"[1] }
-        harness.write(one.script, (harness.read(one.script):gsub('arg%[1%] == "die"', "false")))
         local output, errors, status
         if is_asked then output, errors, status = one:resume(ids[2]) else output, errors, status = one:run() end
         assert.same({ ids[1] .. "\t" .. ids[2] .. "\n", "", 0 }, { output, errors, status })
@@ -476,36 +475,39 @@ describe("a batch's", function()
     end)
 
     local ONE = [[
-    local dies, hosts, resume = arg[1] == "die", arg[2], arg[3] ~= "new" and nil
     print(batch.run{
-      name = "one", caller = rpc, hosts = hosts, show = "none", resume = arg[3] ~= "new", concurrency = 1,
+      name = "one", caller = rpc, hosts = arg[1], show = "none", resume = not os.getenv "ANEW", concurrency = 1,
       step = function(host, at)
-        if dies and at == "web002" then os.exit(9) end
+        if os.getenv "DIES" and at == "web002" then os.exit(9) end
         return host.mark(at)
       end,
     }.id)]]
 
-    it("is taken up by one of its name and hosts", function()
+    it("is taken up by one of its name, arguments and hosts", function()
       local one = recipe.new(dispatcher.address, ONE)
-      local function begin(words_behind) return one:run(nil, one.script .. " " .. words_behind) end
-      assert.equal(9, select(3, begin "die web[001-003]"))
+      local function begin(hosts, before) return one:run(before, ("%s '%s'"):format(one.script, hosts)) end
+      assert.equal(9, select(3, begin("web[001-003]", "DIES=1")))
       local left = one:ids "one"[1]
-      -- Of other hosts, or when it is not to be, it is another one.
-      assert.not_equal(left, begin("go web[001-002]"):match "%S+")
+      -- Of other hosts, with other arguments, or when it is not to be, it is another one.
+      assert.not_equal(left, begin("web[001-002]"):match "%S+")
       assert.same({ "web001", "web001", "web002" }, lines_of_runs())
-      assert.equal(9, select(3, begin "die web[001-003]"))
-      local again = begin("go web[001-003]"):match "%S+"
+      assert.equal(9, select(3, begin("web[001-003]", "DIES=1")))
       assert.equal(3, #one:ids "one")
-      assert.same({ "web001", "web001", "web002", "web001", "web002", "web003" }, lines_of_runs())
+      assert.not_equal("", (begin "web[001-003],&web*"))
+      assert.equal(4, #one:ids "one")
+      assert.equal(9, select(3, begin("web[001-003]", "DIES=1")))
+      local runs = #lines_of_runs()
+      local again = begin "web[001-003]":match "%S+"
+      assert.equal(5, #one:ids "one")
+      assert.equal(runs + 2, #lines_of_runs())
       -- That was over: the next one is new.
-      assert.not_equal(again, begin("go web[001-003]"):match "%S+")
-      assert.equal(9, select(3, begin "die web[001-003]"))
+      assert.not_equal(again, begin "web[001-003]":match "%S+")
+      assert.equal(9, select(3, begin("web[001-003]", "DIES=1")))
       local count = #one:ids "one"
-      begin "go web[001-003] new"
+      begin("web[001-003]", "ANEW=1")
       assert.equal(count + 1, #one:ids "one")
       -- The first one can still be asked for.
       harness.write(directory .. "/runs", "")
-      harness.write(one.script, (harness.read(one.script):gsub('arg%[1%] == "die"', "false")))
       assert.same({ left .. "\n", "", 0 }, { one:resume(left) })
       assert.same({ "web002", "web003" }, lines_of_runs())
     end)
