@@ -140,6 +140,25 @@ describe("the client", function()
       assert.is_false(running:cancel())
     end)
 
+    it("ends with the outcome, whatever it is, which is waited for where it has not come", function()
+      for call, expected in pairs{
+        count = { msg = "end" }, sum = 7, boom = "RemoteException", nothing = "RemoteError",
+      } do
+        local job = host[call](3, 4)
+        local packets <close> = job:follow{ since = 0 }
+        assert.equal(call == "count" and 3 or 0, #packets:all())
+        local result = packets:result()
+        assert.same(expected, harp.is_error(result) and result.kind or result)
+      end
+      local early <close> = host.count(3, 0.01):follow()
+      assert.same({ msg = "end" }, early:result())
+      local endless = host.sleep(100)
+      local packets <close> = endless:follow()
+      endless:cancel()
+      assert.same({}, packets:all())
+      assert.equal(harp.CALL_CANCELLED, packets:result())
+    end)
+
     it("is followed as it runs, and replayed later", function()
       local job = host.count(5, 0.02)
       local seen = {}

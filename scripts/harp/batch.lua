@@ -165,6 +165,7 @@ local function begin(self, given, names)
     hosts = core.array(names), waves = core.array(plan.waves(given.serial, #names)), options = shown_options(given),
     caller = tostring(given.caller):match "^caller at (%S+)$", -- one that needs more than that is not told
   }
+  self:sync()                   -- by its id the dispatcher knows the calls again
 end
 
 local function carry_out(self, given, names)

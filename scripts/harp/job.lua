@@ -78,15 +78,23 @@ function Job:id() return self.job_id end
 --- Was it submitted before, and is this what its dedup key found?
 function Job:is_duplicate() return self.duplicate end
 
+-- The result of a job that was followed: nothing is asked where its end was seen.
+local function conclude(job, seen)
+  local is_sure = seen and not (seen.kind == "error" and seen.data.type == "missing_result")
+  if is_sure then return outcome(job, seen.kind, seen.data) end
+  return job:result{ wait = true }
+end
+
 --- Packets as they come, until the job ends, however it does.
 -- options: since = N (from packet N on) or recent = N (the last N, then the
 -- new ones; default 0); numbered = true gives (number, packet), timestamps =
 -- true the time of each as a further value (unix seconds; our dispatcher's
--- extension); retry_for = seconds, as of the caller.
-function Job:follow(options) return packets(self, options, true, "job:follow") end
+-- extension); retry_for = seconds, as of the caller. The iterator's result() is
+-- job:result{ wait = true }; behind the last packet it need not be asked for.
+function Job:follow(options) return packets(self, options, true, "job:follow", conclude) end
 
 --- The packets recorded so far. options as in follow; default since = 0.
-function Job:stream(options) return packets(self, options, false, "job:stream") end
+function Job:stream(options) return packets(self, options, false, "job:stream", conclude) end
 
 --- The outcome: the value, harp.CALL_CANCELLED, an error (is_error; returned,
 -- not raised), or harp.CALL_NOT_FINISHED. options: wait = true waits for it;

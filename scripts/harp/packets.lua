@@ -130,8 +130,10 @@ local function step(self)
     else
       if kind == "continue" and self.follows then
         end_of_record(self)
-      elseif kind == "continue" or is_end(self, name) then
+      elseif kind == "continue" then
         self.over = true
+      elseif is_end(self, name) then
+        self.over, self.outcome = true, { kind = kind, data = data }
       end
       if name == "record" then
         number, data, time = release_held(self)
@@ -154,8 +156,10 @@ local function count(options, name)
 end
 
 --- An iterator over a job's packets: as they come until its end (`follows`),
--- or those that are recorded. `what` names the method in errors.
-return function(job, options, follows, what)
+-- or those that are recorded. `what` names the method in errors. Its result() is
+-- that of `conclude`, which gets the outcome, { kind, data }, if packets have come
+-- to it.
+return function(job, options, follows, what, conclude)
   options = options or {}
   value.check_options(options, OPTIONS, what)
   value.check_retry_for(options, 3)
@@ -177,5 +181,6 @@ return function(job, options, follows, what)
     close(self, "live")
     close(self, "record")
   end, numbered and 2 or 1, ("the packets of %s"):format(tostring(job)), job)
+  function iterator.result() return conclude(job, self.outcome) end
   return iterator, nil, nil, iterator
 end

@@ -95,7 +95,7 @@ return {
   ["job:follow"] = { "for msg in job:follow{ since = n } do … end",
     "Its packets as they come, until it ends: from number n on, or the last { recent = n } and the new ones, or only "
     .. "new ones. numbered = true gives number and packet, timestamps = true the time behind it. Leaving the "
-    .. "loop, by Ctrl-C too, leaves the job be." },
+    .. "loop, by Ctrl-C too, leaves the job be. Kept in a variable, it has :all(), and :result(), the outcome." },
   ["job:stream"] = { "for msg in job:stream{ since = n } do … end",
     "The packets recorded so far; options as of job:follow." },
   ["job:result"] = { "job:result{ wait = true }",

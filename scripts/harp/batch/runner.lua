@@ -71,8 +71,9 @@ end
 
 -- A job's end, with its packets on the way.
 local function follow(self, name, job)
-  for number, data in job:follow{ since = 0, numbered = true } do packet(self, name, job, number, data) end
-  return job:result{ wait = true }
+  local packets <close> = job:follow{ since = 0, numbered = true }
+  for number, data in packets do packet(self, name, job, number, data) end
+  return packets:result()
 end
 
 local function cancelled()
