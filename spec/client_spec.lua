@@ -141,14 +141,14 @@ describe("the client", function()
     end)
 
     it("ends with the outcome, whatever it is, which is waited for where it has not come", function()
-      for call, expected in pairs{
-        count = { msg = "end" }, sum = 7, boom = "RemoteException", nothing = "RemoteError",
+      for _, case in ipairs{
+        { host.count(3), { msg = "end" } }, { host.sum(3, 4), 7 }, { host.boom "x", "RemoteException" },
+        { host.nothing(), "RemoteError" },
       } do
-        local job = host[call](3, 4)
-        local packets <close> = job:follow{ since = 0 }
-        assert.equal(call == "count" and 3 or 0, #packets:all())
+        local packets <close> = case[1]:follow{ since = 0 }
+        assert.equal(case[1]:procedure() == "count" and 3 or 0, #packets:all())
         local result = packets:result()
-        assert.same(expected, harp.is_error(result) and result.kind or result)
+        assert.same(case[2], harp.is_error(result) and result.kind or result)
       end
       local early <close> = host.count(3, 0.01):follow()
       assert.same({ msg = "end" }, early:result())
