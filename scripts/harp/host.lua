@@ -4,6 +4,7 @@
 --     host:procedure("any.name")(…)           for names that clash or are not Lua's
 --     host{timeout = 5}                       a new host, with these options on top
 
+local callable = require "harp.callable"
 local core = require "harp.core"
 local job = require "harp.job"
 local value = require "harp.value"
@@ -98,29 +99,8 @@ local function submit(self, procedure, arguments)
   end
 end
 
--- A function that submits, called as host.NAME(…) or as host:NAME(…).
-local function submitter(host, name)
-  return function(...)
-    if rawequal((...), host) then
-      return submit(private[host], name, value.arguments(select(2, ...)))
-    end
-    return submit(private[host], name, value.arguments(...))
-  end
-end
-
-local function by_name(host, name)
-  if type(name) ~= "string" then error("a procedure's name is a string", 2) end
-  return submitter(host, name)
-end
-
-function Host:__index(name)
-  if name == "procedure" then return by_name end
-  return by_name(self, name)
-end
-
-function Host:__newindex(name)
-  error(("a host has no field %q to set; use host{option = value}"):format(tostring(name)), 2)
-end
+callable(Host, function(host, name, arguments) return submit(private[host], name, arguments) end,
+  "a host has no field %q to set; use host{option = value}")
 
 function Host:__call(options)
   local state = private[self]

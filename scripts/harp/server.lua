@@ -14,6 +14,7 @@
 -- port is given, whatever the other options say; a `harp local` that runs does,
 -- where nobody says who to be.
 
+local callable = require "harp.callable"
 local core = require "harp.core"
 local endpoint = require "harp.endpoint"
 local login = require "harp.login"
@@ -117,25 +118,8 @@ local function call(state, procedure, arguments)
   return data
 end
 
--- A function that calls, used as server.NAME(…) or as server:NAME(…).
-local function by_name(server, name)
-  if type(name) ~= "string" then error("a procedure's name is a string", 2) end
-  return function(...)
-    if rawequal((...), server) then
-      return call(private[server], name, value.arguments(select(2, ...)))
-    end
-    return call(private[server], name, value.arguments(...))
-  end
-end
-
-function Server:__index(name)
-  if name == "procedure" then return by_name end
-  return by_name(self, name)
-end
-
-function Server:__newindex(name)
-  error(("a server has no field %q to set"):format(tostring(name)), 2)
-end
+callable(Server, function(server, name, arguments) return call(private[server], name, arguments) end,
+  "a server has no field %q to set")
 
 function Server:__tostring()
   local state = private[self]

@@ -104,16 +104,16 @@ local function object_piece(v)
 end
 
 --- The name of a procedure and its host, when that is what a function is: what
--- harp.host makes has the two as upvalues.
+-- harp.callable makes has the two as upvalues.
 function show.procedure(fn)
-  if type(fn) ~= "function" or debug.getinfo(fn, "S").source ~= "=harp/host.lua" then return nil end
+  if type(fn) ~= "function" or debug.getinfo(fn, "S").source ~= "=harp/callable.lua" then return nil end
   local found, i = {}, 1
   repeat
     local name, v = debug.getupvalue(fn, i)
     if name then found[name] = v end
     i = i + 1
   until not name
-  if type(found.name) == "string" and type(found.host) == "table" then return found.name, found.host end
+  if show.class_of(found.object) == "harp.host" then return found.name, found.object end
 end
 
 local function function_piece(fn)

@@ -7,10 +7,10 @@
 -- the process died is submitted with the same dedup key, where the dispatcher
 -- knows such keys; elsewhere nobody can know whether it was accepted.
 
+local callable = require "harp.callable"
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
 local plan = require "harp.batch.plan"
-local value = require "harp.value"
 
 local turn = {}
 
@@ -74,12 +74,13 @@ end
 
 -- The journal has it first; on disk, too, where the dispatcher would not know the
 -- call again. Returns as pcall does.
-local function try(self, key, procedure, own, ...)
+local function try(self, key, procedure, own, arguments)
   local run = self.run
   run:note{ event = "call", host = self.name, key = key, procedure = procedure }
   if not run.is_extended then run:sync() end
   local host = run.caller:host(self.name, options_of(self, key, own))
-  return pcall(host:procedure(procedure), ...)
+  if core.is_array(arguments) then return pcall(host:procedure(procedure), table.unpack(arguments)) end
+  return pcall(host:procedure(procedure), arguments)
 end
 
 -- Of one that the dispatcher, or harp itself, has refused the error is kept: it
@@ -92,14 +93,14 @@ local function note_refusal(self, key, failure)
   self.run:note{ event = "refused", host = self.name, key = key, message = text, failure = kept }
 end
 
-local function submit(self, procedure, own, ...)
+local function submit(self, procedure, own, arguments)
   local run, key = self.run, key_of(self, procedure)
   local call = self.record.calls[key]
   if call and call.job then return run.caller:job(call.job) end
   if call and call.failure then error(core.error(call.failure), 0) end
   if call then check_fate(self, call) end
   run:begin_submit()
-  local is_noted, well, job = pcall(try, self, key, procedure, own, ...)
+  local is_noted, well, job = pcall(try, self, key, procedure, own, arguments)
   run:end_submit()
   if not is_noted then error(well, 0) end
   if well then
@@ -124,28 +125,11 @@ local function new_host(self, options)
   return host
 end
 
-local function call(host, procedure, ...)
+callable(Host, function(host, procedure, arguments)
   local own = private[host]
-  if own.turn.run.is_dry then return plan.note_call(own.turn.calls, procedure, value.arguments(...)) end
-  return submit(own.turn, procedure, own.options, ...)
-end
-
-local function by_name(host, name)
-  if type(name) ~= "string" then error("a procedure's name is a string", 2) end
-  return function(...)
-    if rawequal((...), host) then return call(host, name, select(2, ...)) end
-    return call(host, name, ...)
-  end
-end
-
-function Host:__index(name)
-  if name == "procedure" then return by_name end
-  return by_name(self, name)
-end
-
-function Host:__newindex(name)
-  error(("a host has no field %q to set; use host{option = value}"):format(tostring(name)), 2)
-end
+  if own.turn.run.is_dry then return plan.note_call(own.turn.calls, procedure, arguments) end
+  return submit(own.turn, procedure, own.options, arguments)
+end, "a host has no field %q to set; use host{option = value}")
 
 -- What is wrong with the options is said by a real host.
 function Host:__call(options)
