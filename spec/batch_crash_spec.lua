@@ -67,10 +67,7 @@ describe("a batch", function()
     local server = harness.dispatcher{ daemon = daemon, directory = options and options.directory, settings = [[
       for i = 1, 200 do hosts[("web%03d"):format(i)] = hosts.localhost end
       max_exec_time = 100]] }
-    -- The same address after a restart.
-    local config = server.directory .. "/dispatcher.lua"
-    harness.write(config, (harness.read(config):gsub("127%.0%.0%.1:0", server.address)))
-    return server
+    return server:keep_address()
   end
 
   setup(function()

@@ -42,10 +42,7 @@ describe("a batch's", function()
   local function start_dispatcher()
     local server = harness.dispatcher{ daemon = daemon, settings = [[
       for i = 1, 20 do hosts[("web%03d"):format(i)] = hosts.localhost end]] }
-    -- The same address after a restart.
-    local config = server.directory .. "/dispatcher.lua"
-    harness.write(config, (harness.read(config):gsub("127%.0%.0%.1:0", server.address)))
-    return server
+    return server:keep_address()
   end
 
   setup(function()

@@ -42,12 +42,9 @@ end)
 procedure("sleep", function(tag, seconds) note(tag) require "harp".sleep(seconds) return tag end)
 ]])
 
--- The same port after a restart: dispatchers know it.
+-- Dispatchers know its port, after a restart too.
 local function start_daemon(runs)
-  local daemon = harness.daemon{ procedures = PROCEDURES:format(runs), settings = "max_children = 1000" }
-  local config = daemon.directory .. "/daemon.lua"
-  harness.write(config, (harness.read(config):gsub("127%.0%.0%.1:0", daemon.address)))
-  return daemon
+  return harness.daemon{ procedures = PROCEDURES:format(runs), settings = "max_children = 1000" }:keep_address()
 end
 
 local function start_dispatcher(round, fault, settings)

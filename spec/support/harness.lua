@@ -163,6 +163,13 @@ function harness.peer(name, settings)
   return start(name, ("lua5.4 spec/support/%s.lua %s"):format(name, file), directory)
 end
 
+--- The same address after a restart, for who is to find it again.
+function Server:keep_address()
+  local config = ("%s/%s.lua"):format(self.directory, self.command)
+  harness.write(config, (harness.read(config):gsub("127%.0%.0%.1:0", self.address)))
+  return self
+end
+
 function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
 end
