@@ -402,6 +402,20 @@ describe("a batch", function()
     server:stop "KILL"
   end)
 
+  it("does not notice that its dispatcher was told to stop, and started again", function()
+    local server = start_dispatcher()
+    local one = recipe.new(server.address, ONE)
+    local wait = one:start(nil, one.script .. " stopped 'web[001-060]' 0.1")
+    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    server:stop "TERM"
+    harp.sleep(0.3)
+    server:restart()
+    local _, errors, status = wait()
+    assert.same({ "", 0 }, { errors, status })
+    assert.same({ 60, 0 }, { count_outcomes(one, "stopped", 60) })
+    server:stop "KILL"
+  end)
+
   it("is left when its dispatcher stays away, and completed later", function()
     local server = start_dispatcher()
     local one = recipe.new(server.address, ONE, { caller = "retry_for = 0.3" })
