@@ -72,12 +72,12 @@ local function is_lost(run, failure)
   return core.is_error(failure, "CommunicationError") and (run.is_extended or failure.type ~= "unknown_outcome")
 end
 
--- The journal has it first. Returns as pcall does.
+-- The journal has it first, but for what cannot be submitted. Returns as pcall does.
 local function try(self, key, procedure, own, ...)
   local run = self.run
+  local host = run.caller:host(self.name, options_of(self, key, own))
   run:note{ event = "call", host = self.name, key = key, procedure = procedure }
   run:sync()
-  local host = run.caller:host(self.name, options_of(self, key, own))
   return pcall(host:procedure(procedure), ...)
 end
 
