@@ -148,7 +148,9 @@ end
 local function heading(list, i)
   local is_odd = #list[1].names == 1
   if i == 1 and list[2] and is_odd then return ("%s, and all differ:"):format(brief.count(#list, "host")) end
-  if i == 2 and not is_odd then return ("%d differ:"):format(hosts_in(list, 2)) end
+  if i ~= 2 or is_odd then return end
+  local count = hosts_in(list, 2)
+  return ("%d %s:"):format(count, count == 1 and "differs" or "differ")
 end
 
 local function is_silent(list)
