@@ -336,6 +336,7 @@ describe("a batch", function()
     for line in pairs(counts()) do
       if line:match "^%S+" == name then ran = ran + 1 end
     end
+    if not id then return assert.equal(0, ran) end      -- it has not begun
     assert.truthy(ran <= count_calls(one, id))
     local says_how = errors:find(("%s goes on where it was: harp run --resume %s\n"):format(id, id), 1, true)
     assert.equal(#one:events(id) > 0, says_how ~= nil, errors)
@@ -396,6 +397,20 @@ describe("a batch", function()
     local ok, unknown = count_outcomes(one, "restarted", 60)
     assert.truthy(unknown >= 1 and unknown <= 10, unknown)
     assert.equal(60, ok + unknown)
+    server:stop "KILL"
+  end)
+
+  it("does not notice that its dispatcher was told to stop, and started again", function()
+    local server = start_dispatcher()
+    local one = recipe.new(server.address, ONE)
+    local wait = one:start(nil, one.script .. " stopped 'web[001-060]' 0.1")
+    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    server:stop "TERM"
+    harp.sleep(0.3)
+    server:restart()
+    local _, errors, status = wait()
+    assert.same({ "", 0 }, { errors, status })
+    assert.same({ 60, 0 }, { count_outcomes(one, "stopped", 60) })
     server:stop "KILL"
   end)
 

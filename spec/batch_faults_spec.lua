@@ -389,6 +389,14 @@ describe("a batch's", function()
       }, seen)
     end)
 
+    it("that cannot be submitted are errors, and not in doubt", function()
+      local done = run{
+        hosts = "web001", queue = function() return 5 end, step = function(host) return host.sum(1, 2) end,
+      }
+      assert.same({ "web001" }, done.error)
+      assert.truthy(done.results.web001.message:find("queue must be a table", 1, true), done.results.web001.message)
+    end)
+
     it("of two batches wait for each other on each host, unless they are told not to", function()
       local function both(queue)
         harness.write(directory .. "/runs", "")

@@ -148,6 +148,8 @@ wave 2 of 2, 2 hosts: db[02-03]
         ["--concurrency 0 db01 sum"] = "'0' is no number above 0",
         ["--on-fail never db01 sum"] = "--on-fail", ["--name a/b db01 sum"] = "'a/b' is no name of a run",
         ["'zz*' sum"] = "zz*", ["--limit db02 db01 sum"] = "limit leaves none of the hosts",
+        ["'' sum"] = "no host is meant", ["--limit '' db01 sum"] = "no host is meant",
+        ["--report '' db01 sum"] = "'' is no path of a file", ["--retries -1 db01 sum"] = "'-1' is no number from 0 on",
         ["@nobodys sum"] = "@nobodys", ["@nothing:failed sum"] = "no run nothing",
       } do
         local output, errors, status = run("batch " .. arguments)

@@ -151,7 +151,7 @@ function batch.status() return worst end
 
 local function shown_options(given)
   return {
-    concurrency = given.concurrency, serial = core.array(given.serial), max_fail = given.max_fail,
+    concurrency = given.concurrency, serial = given.serial[1] and core.array(given.serial), max_fail = given.max_fail,
     on_fail = given.on_fail, retries = given.retries, timeout = given.timeout,
   }
 end
@@ -183,6 +183,7 @@ local function carry_out(self, given, names)
 end
 
 local function run(given, names, known)
+  telling.check(given)
   local is_extended = given.caller:is_extended()        -- one that cannot be reached is an error of none of the hosts
   local writer <close>, id = session.open(given.name, known)
   local self = runner{
@@ -212,6 +213,7 @@ function batch.run(given)
   if given.dry_run then return dry_run(given, selected()) end
   local known = session.find(given.name, selected, given.resume ~= false)
   if known and not session.goes_on(known) then
+    telling.note(given, "%s is over: harp runs show %s", known.run, known.run)
     worst = outcome.worst{ worst, known:status() }
     return view(known, given.caller)
   end

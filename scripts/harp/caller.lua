@@ -119,7 +119,11 @@ local NOBODYS = "00000000-0000-0000-0000-000000000000"
 -- that is not known yet; one that cannot be reached is a CommunicationError at once.
 function methods.is_extended(caller)
   local at = private[caller]
-  if at.caller:is_extended() == nil then at:ask("get_status", { job_id = NOBODYS }, 0) end
+  if at.caller:is_extended() == nil then
+    local well, failure = pcall(at.ask, at, "get_status", { job_id = NOBODYS }, 0)
+    if core.is_error(failure) then failure.job = nil end
+    if not well then error(failure, 0) end
+  end
   return at.caller:is_extended() or false
 end
 

@@ -69,6 +69,11 @@ local function be_patient(patience, failure, may_have_arrived)
   error(last, 0)
 end
 
+-- A dispatcher that is being stopped takes no more calls; the next one will.
+local function stopping(data)
+  return core.error{ kind = "CommunicationError", type = "shutdown", message = data.message }
+end
+
 -- A submit that may have arrived is never sent again, unless its dedup key
 -- makes that safe. One that cannot have is, where the dispatcher was reached
 -- before; elsewhere its address is probably wrong. One that turns connections
@@ -82,6 +87,8 @@ local function submit(self, procedure, arguments)
     if kind == "job_id" then
       link.reached = true
       return job(link, data, extra)
+    elseif kind == "error" and data.type == "shutdown" then
+      data, extra, link.reached = stopping(data), nil, true
     elseif kind == "error" then
       error(value.remote_error("RemoteError", data), 0)
     elseif kind then

@@ -35,7 +35,7 @@ end
 local PASSING = {
   closed = true, timeout = true, econnrefused = true, econnreset = true, econnaborted = true, epipe = true,
   etimedout = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
-  too_many_connections = true,
+  too_many_connections = true, shutdown = true,
 }
 local PASSING_ONCE_REACHED = { nxdomain = true, enoent = true, network_error = true, tls = true, proxy = true }
 

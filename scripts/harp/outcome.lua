@@ -91,8 +91,10 @@ end
 -- in a traceback that is not of this module.
 local function place(traceback)
   for file, line, where in (traceback or ""):gmatch "\n\t([^\n]-):(%d+): in ([^\n]*)" do
-    local module = file:match "^harp/([%w_]+)%.lua$"
-    if not (module and package.preload["harp." .. module]) then return ("%s:%s, in %s"):format(file, line, where) end
+    local module = file:match "^harp/([%w_/]+)%.lua$"
+    if not (module and package.preload["harp." .. module:gsub("/", ".")]) then
+      return ("%s:%s, in %s"):format(file, line, where)
+    end
   end
 end
 

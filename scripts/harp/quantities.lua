@@ -24,8 +24,9 @@ end
 
 --- An integer from 0 on.
 function quantities.number(text)
-  if text == "0" then return 0 end
-  return quantities.count(text)
+  local number = math.tointeger(tonumber(text) or "")
+  if number and number >= 0 then return number end
+  return nil, ("'%s' is no number from 0 on"):format(command_line.unmarked(text))
 end
 
 return quantities

@@ -134,6 +134,10 @@ local function count_left(record, wave)
   return count
 end
 
+function tell.run(self, event) note(self, "1", ("run %s"):format(event.run)) end
+
+function tell.resume(self, _, record) note(self, "1", ("run %s goes on"):format(record.run)) end
+
 function tell.wave(self, event, record)
   self.left = count_left(record, record.waves[event.wave])
   if record.waves[2] then

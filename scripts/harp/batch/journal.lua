@@ -220,7 +220,11 @@ end
 --- Waits until all that was added would survive the machine.
 function Writer:sync() check(self, self.file:sync()) end
 
-function Writer:close() self.file:close() end
+--- One that has no run yet is none.
+function Writer:close()
+  if not self.record.run then os.remove(self.path) end
+  self.file:close()
+end
 Writer.__close = Writer.close
 
 return journal

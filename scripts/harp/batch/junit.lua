@@ -130,6 +130,6 @@ end
 
 --- Writes that to a file, all of it or nothing. Raises a UsageError of type
 -- "file" when it cannot.
-function junit.write(path, record) replace_file(path, junit.xml(record), "the JUnit file") end
+function junit.write(path, record) replace_file.write(path, junit.xml(record), "the JUnit file") end
 
 return junit

@@ -3,7 +3,6 @@
 local brief = require "harp.batch.brief"
 local core = require "harp.core"
 local new_sink = require "harp.batch.sink"
-local outcomes = require "harp.batch.outcomes"
 local show = require "harp.cli.show"
 
 local lines = {}
@@ -59,16 +58,6 @@ end
 function tell.stop(event) return "no more hosts are begun: " .. (event.reason or "stopped") end
 
 function tell.detach() return "left; jobs that run go on" end
-
-function tell.finish(event, record)
-  local parts = {}
-  for _, name in ipairs(outcomes.NAMES) do
-    local count = record.counts[name] or 0
-    if count > 0 then parts[#parts + 1] = ("%d %s"):format(count, outcomes.TITLES[name]) end
-  end
-  local took = brief.clock(event.time - record.time)
-  return ("run %s has ended in %s: %s"):format(record.run, took, table.concat(parts, ", "))
-end
 
 -- Made once a second.
 local function stamp(self, time)

@@ -52,7 +52,7 @@ local function is_callable(v) return type(v) == "function" end
 local function is_boolean(v) return type(v) == "boolean" end
 
 local function is_selection(v)
-  if type(v) ~= "table" then return is_text(v) end
+  if type(v) ~= "table" then return type(v) == "string" end
   for _, item in ipairs(v) do
     if type(item) ~= "string" then return false end
   end
@@ -150,6 +150,11 @@ end
 
 -- ---- command lines ----
 
+local function path(text)
+  if text == "" then return nil, "'' is no path of a file" end
+  return text
+end
+
 --- The options, in the order of help: name, argname (none: a flag), text, read
 -- (a converter), field, and value, what a flag sets it to.
 options.LIST = {
@@ -161,9 +166,9 @@ options.LIST = {
     field = "max_fail" },
   { "--on-fail", "WHAT", "batch: after the first failure no more hosts are begun; host (default): the others go on.",
     choices = { "host", "batch" }, field = "on_fail" },
-  { "--retries", "N", "Try again a host that failed, so many times; never where it may have run.",
+  { "--retries", "N", "Try again a host that failed, so many times; not where nobody knows whether it ran.",
     quantities.number, field = "retries" },
-  { "--backoff", "TIME", "The first pause before that, then doubled ; default 1s.", quantities.seconds,
+  { "--backoff", "TIME", "The first pause before that, then doubled; default 1s.", quantities.seconds,
     field = "backoff" },
   { "--timeout", "TIME", "How long a call may run: seconds, or such as 90s, 10m, 1h.", quantities.seconds,
     field = "timeout" },
@@ -172,10 +177,10 @@ options.LIST = {
   { "--name", "NAME", "The name of the run; a run of that name that was left is taken up.", name, field = "name" },
   { "--new", nil, "Begin anew where a run was left.", field = "resume", value = false },
   { "--dry-run", nil, "Only say which calls would be made, where, in which order.", field = "dry_run", value = true },
-  { "--jsonl", nil, "Each event as a line of JSON, on standard output.", field = "show", value = "jsonl" },
   { "--quiet", nil, "The summary only.", field = "show", value = "summary" },
-  { "--report", "FILE", "Write a page about the run, HTML.", field = "report" },
-  { "--junit", "FILE", "The same as JUnit has it, XML.", field = "junit" },
+  { "--jsonl", nil, "Each event as a line of JSON, on standard output.", field = "show", value = "jsonl" },
+  { "--report", "FILE", "Write a page about the run, HTML.", path, field = "report" },
+  { "--junit", "FILE", "The same as JUnit has it, XML.", path, field = "junit" },
 }
 
 --- The fields of batch.run that values of such options stand for; get(item)

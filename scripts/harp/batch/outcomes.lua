@@ -38,10 +38,11 @@ local UNREACHABLE = {
   etimedout = true, certificate = true, tls = true, proxy = true, bad_address = true,
 }
 
--- The connection to the daemon was lost while the procedure ran; or the job is
--- one that the dispatcher has forgotten.
+-- The connection to the daemon was lost while the procedure ran, a server was
+-- stopped; or the job is one that the dispatcher has forgotten.
 local LOST = {
   closed = true, econnreset = true, epipe = true, read_error = true, network_error = true, invalid_jobid = true,
+  shutdown = true,
 }
 
 --- Is it none of ok and not_reached?

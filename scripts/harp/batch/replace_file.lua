@@ -25,13 +25,27 @@ local function write(path, text)
   return nil, reason or complaint
 end
 
+local replace_file = {}
+
+local function beside(path) return ("%s.%s"):format(path, random_letters()) end
+
+--- Could a file be written there, as far as one can see? Fails as write does.
+function replace_file.check(path, what)
+  local name = beside(path)
+  local well, reason = write(name, "")
+  os.remove(name)
+  if not well then fail(what, path, reason) end
+end
+
 --- `what` is what it is for people: "the report". Fails with a UsageError of
 -- type "file".
-return function(path, text, what)
-  local beside = ("%s.%s"):format(path, random_letters())
-  local well, reason = write(beside, text)
-  if well then well, reason = os.rename(beside, path) end
+function replace_file.write(path, text, what)
+  local name = beside(path)
+  local well, reason = write(name, text)
+  if well then well, reason = os.rename(name, path) end
   if well then return end
-  os.remove(beside)
+  os.remove(name)
   fail(what, path, reason)
 end
+
+return replace_file

@@ -136,6 +136,6 @@ end
 
 --- Writes that page to a file, all of it or nothing. Raises a UsageError of
 -- type "file" when it cannot.
-function report.write(path, record) replace_file(path, report.html(record), "the report") end
+function report.write(path, record) replace_file.write(path, report.html(record), "the report") end
 
 return report

@@ -19,12 +19,13 @@ local command                   -- the words of a harp command that is a batch o
 --- This process is `harp NAME WORD…`, and not a recipe.
 function session.set_command(name, words) command = { command = name, arguments = core.array(words) } end
 
--- How to run it again; {} for what cannot be.
+-- How to run it again; {} for what cannot be, which words that are no UTF-8 are,
+-- too: no event can have them.
 local function program()
-  if command then return command end
-  local script = arg and arg[0] and core.absolute_path(arg[0])
-  if not script then return {} end
-  return { script = script, arguments = core.array(table.move(arg, 1, #arg, 1, {})) }
+  local script = not command and arg and arg[0] and core.absolute_path(arg[0])
+  if not command and not script then return {} end
+  local what = command or { script = script, arguments = core.array(table.move(arg, 1, #arg, 1, {})) }
+  return pcall(core.encode, what) and what or {}
 end
 
 --- The name of a run that has none, after a text.

@@ -148,7 +148,9 @@ end
 local function heading(list, i)
   local is_odd = #list[1].names == 1
   if i == 1 and list[2] and is_odd then return ("%s, and all differ:"):format(brief.count(#list, "host")) end
-  if i == 2 and not is_odd then return ("%d differ:"):format(hosts_in(list, 2)) end
+  if i ~= 2 or is_odd then return end
+  local count = hosts_in(list, 2)
+  return ("%d %s:"):format(count, count == 1 and "differs" or "differ")
 end
 
 local function is_silent(list)
@@ -230,7 +232,8 @@ local function add_hints(lines, record, is_cut)
   local run, counts = record.run, record.counts
   if counts.running > 0 then add_hint(lines, "harp attach " .. run, "shows what still runs") end
   if not record.is_elsewhere and (not record.finished or (counts.not_reached or 0) > 0) then
-    add_hint(lines, "harp run --resume " .. run, "goes on where it was")
+    add_hint(lines, "harp run --resume " .. run,
+      record.stopped and "goes on all the same, with those that are left" or "goes on where it was")
   end
   add_unknown_hint(lines, record)
   if brief.failures(record) > 0 and not record.is_elsewhere then

@@ -2,6 +2,7 @@
 -- summary and by files.
 
 local output = require "harp.cli.output"
+local replace_file = require "harp.batch.replace_file"
 local show = require "harp.batch.show"
 
 local telling = {}
@@ -31,6 +32,11 @@ function telling.say(text, ...)
   io.stderr:write("harp: ", (text:format(...)), "\n")
 end
 
+--- The same, where a run is told of.
+function telling.note(given, ...)
+  if given.show ~= "none" and given.show ~= "jsonl" then telling.say(...) end
+end
+
 --- A line of what was asked for, on standard output.
 telling.print = output.line
 
@@ -42,6 +48,12 @@ local function path_of(path)
   if written[path] == 1 then return path end
   local stem, extension = path:match "^(.*[^/])(%.[^./]*)$"
   return ("%s-%d%s"):format(stem or path, written[path], extension or "")
+end
+
+--- Refuses files that could not be written, before anything is done.
+function telling.check(given)
+  if given.report then replace_file.check(given.report, "the report") end
+  if given.junit then replace_file.check(given.junit, "the JUnit file") end
 end
 
 --- The end of a run: the summary, and the files that are wanted.

@@ -72,13 +72,13 @@ local function is_lost(run, failure)
   return core.is_error(failure, "CommunicationError") and (run.is_extended or failure.type ~= "unknown_outcome")
 end
 
--- The journal has it first; on disk, too, where the dispatcher would not know the
--- call again. Returns as pcall does.
+-- The journal has it first, but for what cannot be submitted; on disk, too, where
+-- the dispatcher would not know the call again. Returns as pcall does.
 local function try(self, key, procedure, own, arguments)
   local run = self.run
+  local host = run.caller:host(self.name, options_of(self, key, own))
   run:note{ event = "call", host = self.name, key = key, procedure = procedure }
   if not run.is_extended then run:sync() end
-  local host = run.caller:host(self.name, options_of(self, key, own))
   if core.is_array(arguments) then return pcall(host:procedure(procedure), table.unpack(arguments)) end
   return pcall(host:procedure(procedure), arguments)
 end
