@@ -134,7 +134,7 @@ describe("of a batch", function()
       go()
       it_is:expect "ended 0"
       assert.same({ "no more hosts are begun: 1 host failed", "after it", "ended 0" },
-        table.move(lines_of(it_is), 9, 20, 1, {}))
+        table.move(lines_of(it_is), 10, 20, 1, {}))
       it_is:close()
     end)
 
