@@ -517,6 +517,47 @@ describe("a batch's", function()
       assert.same({ "web002", "web003" }, lines_of_runs())
     end)
 
+    it("has no outcome of what a step made of Ctrl-C", function()
+      local one = recipe.new(dispatcher.address, [[
+      batch.run{ name = "caught", caller = rpc, hosts = "web[001-002]", show = "none", concurrency = 1,
+        step = function(host, at)
+          host.mark(at):get()
+          pcall(function() host.sleep(100):get() end)
+          batch.step("after", function() return 1 end)
+          return "well"
+        end }]])
+      local wait = one:start "env --default-signal=INT"
+      harness.eventually(function() return #lines_of_runs() == 1 end, 20)
+      local id = one:ids "caught"[1]
+      harness.eventually(function() return #rpc:jobs{ info = id, state = "running" }:all() == 1 end, 20)
+      harness.shell(("pkill -INT -f 'harp run %s$'"):format(one.script))
+      local _, errors, status = wait()
+      assert.equal(130, status, errors)
+      local kinds = {}
+      for _, event in ipairs(one:events(id)) do kinds[event.event] = event end
+      assert.is_nil(kinds["end"] or kinds.step)
+      assert.truthy(kinds.detach)
+      for job in rpc:jobs{ info = id, state = "running" } do rpc:job(job.id):cancel() end
+    end)
+
+    it("does not submit again what another dispatcher may have accepted", function()
+      local one = recipe.new(dispatcher.address, [[
+      local run = batch.run{ name = "moved", caller = rpc, hosts = "web001", show = "none",
+        step = function(host, at) return host.mark(at) end }
+      print(run.results.web001.outcome)]])
+      assert.equal("ok\n", (one:run()))
+      local id = one:ids "moved"[1]
+      -- As it was when the process died before the id came, at another dispatcher.
+      local lines = {}
+      for line in harness.read(one:path(id)):gmatch "[^\n]+" do
+        if not line:find '"event":"[jewf]%a*' or line:find '"event":"wave"' then lines[#lines + 1] = line end
+      end
+      local text = table.concat(lines, "\n"):gsub(dispatcher.address:gsub("%p", "%%%0"), "elsewhere:3502")
+      harness.write(one:path(id), text .. "\n")
+      assert.equal("unknown\n", (one:resume(id)))
+      assert.same({ "web001" }, lines_of_runs())
+    end)
+
     it("is one process's at a time", function()
       local one = recipe.new(dispatcher.address, [[
       batch.run{ name = "held", caller = rpc, hosts = "web001", show = "none", step = function(host)

@@ -158,12 +158,13 @@ end
 
 -- The first event of a run; or that another process goes on.
 local function begin(self, given, names)
-  if self.record.run then return self:take_up() end
+  local address, more = tostring(given.caller):match "^caller at (%S+)(.*)$"
+  if self.record.run then return self:take_up(address) end
   local about = session.about()
   self:note{
     event = "run", run = self.id, name = given.name, session = about.session, program = about.program,
     hosts = core.array(names), waves = core.array(plan.waves(given.serial, #names)), options = shown_options(given),
-    caller = tostring(given.caller):match "^caller at (%S+)$", -- one that needs more than that is not told
+    dispatcher = address, caller = more == "" and address or nil,
   }
   self:sync()                   -- by its id the dispatcher knows the calls again
 end

@@ -2,9 +2,10 @@
 -- and for one whose journal is read. An event is a table with `event`, its
 -- kind, `time` (unix seconds) and, where it is about one, `host`:
 --
---     run      format, run (its id), name, session, hosts, waves (sizes), caller,
---              options (as shown to people), program: the first one
---     resume   another process goes on
+--     run      format, run (its id), name, session, hosts, waves (sizes),
+--              dispatcher (its address), caller (the same, where it is all that
+--              is needed), options (as shown to people), program: the first one
+--     resume   another process goes on; dispatcher: that may be another one
 --     wave     wave (number): begins        wave_end  wave
 --     start    attempt: a host's turn, or its next one
 --     call     key, procedure: is about to be submitted
@@ -32,7 +33,7 @@
 --       outcome, value, message, type     when it has ended
 --       is_long       its value is too long to be kept: its job has it
 --       job           id of the last one; jobs: list of all ids
---       calls         key → { procedure, job, refused, failure, time }
+--       calls         key → { procedure, job, refused, failure, time, dispatcher }
 --       steps         name → { value = }
 --       packets       list of the last packets, count: how many there were
 --     }
@@ -96,9 +97,10 @@ end
 
 -- Its end counts no more, nor what stopped it before that. What did so before it
 -- died has not been carried out yet.
-function take.resume(record)
+function take.resume(record, event)
   if record.finished then record.stopped = nil end
   record.detached, record.finished = nil, nil
+  record.dispatcher = event.dispatcher or record.dispatcher
   for _, name in ipairs(record.hosts) do
     local host = record.by_host[name]
     if host.outcome == "not_reached" then move(record, host, "waiting") end
@@ -122,7 +124,9 @@ function take.call(record, event)
   local calls = host_of(record, event).calls
   local before = calls[event.key]
   local is_again = before and not before.refused
-  calls[event.key] = { procedure = event.procedure, time = is_again and before.time or event.time }
+  calls[event.key] = {
+    procedure = event.procedure, time = is_again and before.time or event.time, dispatcher = record.dispatcher,
+  }
 end
 
 function take.job(record, event)

@@ -45,9 +45,17 @@ function Runner:queue_of(name)
   return queue or nil
 end
 
+--- Ends a task of a run that is left, also where a step has caught that it was
+-- cancelled: what it makes of that is not what became of its host.
+function Runner:check_left()
+  if not self.is_left then return end
+  self.is_known:wait()
+  error(core.error{ kind = "CancelledException", type = "task", message = "the run was left" }, 0)
+end
+
 --- A call is about to be submitted: not while the run is left.
 function Runner:begin_submit()
-  if self.is_left then core.event():wait() end
+  self:check_left()
   self.submits = self.submits + 1
 end
 
@@ -58,6 +66,7 @@ function Runner:leave()
   self.is_left = true
   local since = core.now()
   while self.submits > 0 and core.now() - since < PATIENCE do core.sleep(0.01) end
+  self.is_known:fire()
 end
 
 -- ---- one attempt ----
@@ -110,6 +119,7 @@ local function attempt(self, at)
   local job = well and plan.is_job(v) and v or nil
   if job then well, v = pcall(follow, self, at.name, job) end
   if not well and is_cancelled_task(v) then error(v, 0) end
+  self:check_left()
   if v == value.CALL_CANCELLED then well, v = false, cancelled() end
   local result = ended(at, well and not core.is_error(v), v)
   if job then result.job, result.is_of_job = job:id(), true end
@@ -151,6 +161,7 @@ local function cancel_calls(self, host, number)
       pcall(function() self.caller:job(call.job):cancel{ retry_for = 0 } end)
     end
   end
+  self:check_left()
 end
 
 local function pause(self, number)
@@ -200,10 +211,10 @@ end
 
 -- ---- ends before the end ----
 
---- Another process goes on. What had stopped the run still does, when that died
--- before its end.
-function Runner:take_up()
-  self:note{ event = "resume" }
+--- Another process goes on, at that dispatcher. What had stopped the run still
+-- does, when that died before its end.
+function Runner:take_up(dispatcher)
+  self:note{ event = "resume", dispatcher = dispatcher }
   self.stopping = self.record.stopped ~= nil
 end
 
@@ -249,6 +260,7 @@ local function objection(self, number, wave)
     number = number, of = #self.record.waves, hosts = wave, failed = failures,
   }, self.public)
   if not well and is_cancelled_task(failure) then error(failure, 0) end
+  self:check_left()
   if not well then return ("after wave %d: %s"):format(number, text_of(failure)) end
   if failure == false then return ("after wave %d: after_wave returned false"):format(number) end
 end
@@ -313,6 +325,6 @@ end
 -- journal), is_extended (knows the dispatcher dedup keys?), public (what
 -- after_wave is given), observers.
 return function(fields)
-  fields.record, fields.submits, fields.values = fields.writer.record, 0, {}
+  fields.record, fields.submits, fields.values, fields.is_known = fields.writer.record, 0, {}, core.event()
   return setmetatable(fields, Runner)
 end

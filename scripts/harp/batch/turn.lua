@@ -4,8 +4,8 @@
 -- A call is known by its key: the attempt, the step that it is in, the
 -- procedure, and which of its calls there it is. One whose job is known is not
 -- submitted again: its job is taken up. One that was about to be submitted when
--- the process died is submitted with the same dedup key, where the dispatcher
--- knows such keys; elsewhere nobody can know whether it was accepted.
+-- the process died is submitted with the same dedup key, where the dispatcher is
+-- the same and knows such keys; elsewhere nobody can know whether it was accepted.
 
 local callable = require "harp.callable"
 local core = require "harp.core"
@@ -49,10 +49,15 @@ local function options_of(self, key, own)
   return all
 end
 
+-- Does the dispatcher still know the dedup key of a call?
+local function is_known(run, call)
+  return run.is_extended and call.dispatcher == run.record.dispatcher
+    and core.time() - call.time < DEDUP_WINDOW - MARGIN
+end
+
 -- Of a call that was about to be submitted before: may it be so again?
 local function check_fate(self, call)
-  local run = self.run
-  if call.refused or run.is_extended and core.time() - call.time < DEDUP_WINDOW - MARGIN then return end
+  if call.refused or is_known(self.run, call) then return end
   error(core.error{
     kind = "CommunicationError", type = "unknown_outcome",
     message = ("the run was cut off while %s was submitted: it is not known whether it was accepted"):format(
@@ -156,6 +161,7 @@ end
 
 -- What it returns has to be remembered.
 local function remember(self, name, v)
+  self.run:check_left()
   local well, complaint = pcall(core.encode, { v })
   if not well then fail("what step %q returns cannot be remembered: %s", name, tostring(complaint)) end
   self.run:note{ event = "step", host = self.name, name = name, value = v }
