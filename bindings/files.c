@@ -1,9 +1,7 @@
 /* What of files Lua's own library does not tell. */
 #include <dirent.h>
-#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/home.h"
@@ -29,14 +27,8 @@ static int list_directory(lua_State *L)
     struct dirent **entries;
     int count = scandir(path, &entries, NULL, alphasort), kept = 0;
 
-    if (count < 0) {
-        int error = errno;
-
-        lua_pushnil(L);
-        lua_pushfstring(L, "%s: %s", path, strerror(error));
-        lua_pushinteger(L, error);
-        return 3;
-    }
+    if (count < 0)
+        return luaL_fileresult(L, 0, path);
     lua_newtable(L);
     for (int i = 0; i < count; i++) {
         if (entries[i]->d_name[0] != '.') {

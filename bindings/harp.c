@@ -185,12 +185,8 @@ int luaopen_harp(lua_State *L)
 
 int luaopen_harp_batch(lua_State *L)
 {
-    const struct embedded *file = embedded_files;
-
     require(L, "harp");
-    while (strcmp(file->name, "harp/batch") != 0)
-        file++;
-    load(L, file);
+    load(L, embedded_find("harp/batch"));
     lua_call(L, 0, 1);
     return 1;
 }

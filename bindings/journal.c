@@ -53,10 +53,8 @@ static struct journal *check(lua_State *L)
 
 static int push_failure(lua_State *L, const char *path, int number)
 {
-    lua_pushnil(L);
-    lua_pushfstring(L, "%s: %s", path, strerror(number));
-    lua_pushinteger(L, number);
-    return 3;
+    errno = number;
+    return luaL_fileresult(L, 0, path);
 }
 
 /* ---- opening ---- */
