@@ -64,10 +64,9 @@ describe("a batch", function()
   local directory, daemon, dispatcher, rpc
 
   local function start_dispatcher(options)
-    local server = harness.dispatcher{ daemon = daemon, directory = options and options.directory, settings = [[
-      for i = 1, 200 do hosts[("web%03d"):format(i)] = hosts.localhost end
-      max_exec_time = 100]] }
-    return server:keep_address()
+    return harness.dispatcher{
+      daemon = daemon, directory = options and options.directory, hosts = 200, settings = "max_exec_time = 100",
+    }:keep_address()
   end
 
   setup(function()

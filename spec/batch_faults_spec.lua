@@ -39,16 +39,10 @@ end)
 describe("a batch's", function()
   local directory, daemon, dispatcher, rpc
 
-  local function start_dispatcher()
-    local server = harness.dispatcher{ daemon = daemon, settings = [[
-      for i = 1, 20 do hosts[("web%03d"):format(i)] = hosts.localhost end]] }
-    return server:keep_address()
-  end
-
   setup(function()
     directory = harness.directory()
     daemon = harness.daemon{ procedures = PROCEDURES:format(directory), settings = "max_children = 1000" }
-    dispatcher = start_dispatcher()
+    dispatcher = harness.dispatcher{ daemon = daemon, hosts = 20 }:keep_address()
     rpc = harp.caller(dispatcher.address)
   end)
 
@@ -577,7 +571,7 @@ describe("a batch's", function()
     end)
 
     it("that lost its dispatcher leaves the attempts that are due", function()
-      local server = start_dispatcher()
+      local server = harness.dispatcher{ daemon = daemon, hosts = 20 }:keep_address()
       local one = recipe.new(server.address, [[
       batch.run{
         name = "lost", caller = rpc, hosts = "web[001-002]", retries = { 1, backoff = 1 }, show = "none",

@@ -269,10 +269,14 @@ end
 local SOME_PIN = "sha256//" .. ("A"):rep(43) .. "="
 
 --- options: daemon, settings, before (shell commands for its process),
--- directory. Its daemon is known as localhost, web01 and web02.
+-- directory, hosts (n). Its daemon is known as localhost, web01 and web02, and as
+-- web001 to the nth.
 function harness.dispatcher(options)
   local directory = options.directory or harness.directory()
   local hosts = {}
+  for i = 1, options.hosts or 0 do
+    hosts[i] = ("web%03d = %s"):format(i, harness.host_entry(options.daemon))
+  end
   for _, name in ipairs{ "localhost", "web01", "web02" } do
     hosts[#hosts + 1] = name .. " = " .. harness.host_entry(options.daemon)
   end
