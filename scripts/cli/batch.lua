@@ -45,11 +45,6 @@ local function define(parser)
   caller.option(parser)
 end
 
--- argparse keeps a value by its option's name.
-local function given(values)
-  return options.fields(function(item) return values[item[1]:gsub("^%-%-", ""):gsub("-", "_")] end)
-end
-
 local function step(procedure, arguments)
   if harp.is_array(arguments) then
     return function(host) return host:procedure(procedure)(table.unpack(arguments)) end
@@ -61,7 +56,7 @@ end
 local function run(values)
   if values.resume then session.resume(values.resume) end
   session.set_command("batch", main.words)
-  local fields = given(values)
+  local fields = options.fields(values)
   fields.hosts, fields.step = values.hosts, step(values.procedure, reading.arguments(values.argument))
   fields.caller, fields.out = caller.open(values), io.stdout
   fields.resume = fields.resume ~= false and fields.name ~= nil

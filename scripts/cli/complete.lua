@@ -110,11 +110,7 @@ local function first_selected(line)
     for i, host in ipairs(known_hosts(line)) do names[i] = host[1] end
     return names
   end
-  local well, names = pcall(function()
-    return require "harp.batch.hosts".expand(line.selection, {
-      list = list, groups = require "harp.settings".groups(), run = require "harp.batch.journal".find,
-    })
-  end)
+  local well, names = pcall(function() return require "harp.batch.select"(line.selection, list) end)
   return well and names[1] or nil
 end
 

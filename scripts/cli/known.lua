@@ -1,7 +1,6 @@
 --- Words that only servers know, or journals, for completion: quickly or not at
 -- all. Of what fails nothing is said.
 
-local core = require "harp.core"
 local harp = require "harp"
 local introspection = require "harp.introspection"
 local show = require "harp.cli.show"
@@ -56,27 +55,17 @@ function known.procedures(address, name)
   end)
 end
 
--- The first event of a run's journal, which says what it is; nil without one.
-local function beginning(path)
-  local file <close> = assert(io.open(path))
-  local line = file:read "l"
-  local event = line and core.decode(line)
-  return type(event) == "table" and type(event.hosts) == "table" and math.tointeger(event.time // 1) and event or nil
-end
-
 --- Runs of batches, the newest first, as { id, what it is }.
 function known.runs()
-  local well, journal = pcall(require, "harp.batch.journal")
-  local _, ids = pcall(well and journal.list)
+  local well, events = pcall(function() return require "harp.batch.journal".beginnings() end)
   local list = {}
-  for _, run in ipairs(type(ids) == "table" and ids or {}) do
-    local is_known, event = pcall(beginning, journal.path(run))
-    if is_known and event then
+  for i = well and #events or 0, 1, -1 do
+    local event = events[i]
+    if type(event.hosts) == "table" and math.tointeger(event.time // 1) then
       local what = ("%d %s, %s ago"):format(#event.hosts, event.hosts[2] and "hosts" or "host", show.age(event.time))
-      list[#list + 1] = { run, what, event.time }
+      list[#list + 1] = { event.run, what }
     end
   end
-  table.sort(list, function(a, b) return a[3] > b[3] end)
   return list
 end
 

@@ -7,8 +7,6 @@ local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
 local show = require "harp.cli.show"
 
-local HOST_COLOURS = { "36", "33", "35", "32", "34", "96", "93", "95", "92", "94" }
-
 -- ---- lines of JSON ----
 
 local Lines = {}
@@ -73,7 +71,7 @@ return function(command, runs, json)
   if json or not output.is_terminal then return setmetatable({}, Lines) end
   local width
   for i, run in ipairs(runs) do
-    run.colour = HOST_COLOURS[(i - 1) % #HOST_COLOURS + 1]
+    run.colour = show.host_colour(i)
     if runs[2] then width = math.max(width or 0, #run.label) end
   end
   return setmetatable({ command = command, width = width }, Terminal)

@@ -51,15 +51,11 @@ local function look_at(run)
   if not well and not core.is_error(record) then error(record, 0) end
   if not well then return nil, record.message end
   if not record then return nil, "its journal is empty" end
-  local failed = 0
-  for name, count in pairs(record.counts) do
-    if outcomes.TITLES[name] and outcomes.is_failure(name) then failed = failed + count end
-  end
   local state = state_of(record)
   local to = state == "running" and core.time() or record.finished or record.latest
   return {
-    record = record, state = state, failed = failed, ok = record.counts.ok or 0, took = math.max(to - record.time, 0),
-    not_reached = (record.counts.not_reached or 0) + record.counts.waiting,
+    record = record, state = state, failed = outcomes.failures(record.counts), ok = record.counts.ok or 0,
+    took = math.max(to - record.time, 0), not_reached = (record.counts.not_reached or 0) + record.counts.waiting,
   }
 end
 

@@ -1,9 +1,7 @@
 --- Selections of hosts on a command line.
 
 local core = require "harp.core"
-local hosts = require "harp.batch.hosts"
-local journal = require "harp.batch.journal"
-local settings = require "harp.settings"
+local expand = require "harp.batch.select"
 
 local selecting = {}
 
@@ -42,7 +40,7 @@ function selecting.hosts(rpc, selection)
     if not well then error(names, 0) end
     return names
   end
-  return hosts.expand(selection, { list = list, groups = settings.groups(), run = journal.find }), addresses or {}
+  return expand(selection, list), addresses or {}
 end
 
 return selecting

@@ -117,6 +117,11 @@ show.STATE_COLOURS = {
   queued = "33", running = "36", done = "32", exception = "31", error = "31", cancelled = "35",
 }
 
+local HOST_COLOURS = { "36", "33", "35", "32", "34", "96", "93", "95", "92", "94" }
+
+--- The colour of the nth host of several: SGR parameters.
+function show.host_colour(n) return HOST_COLOURS[(n - 1) % #HOST_COLOURS + 1] end
+
 -- ---- times ----
 
 local UNITS = { { 86400, "d" }, { 3600, "h" }, { 60, "m" } }

@@ -51,15 +51,13 @@
 
 local caller = require "harp.caller"
 local core = require "harp.core"
-local hosts = require "harp.batch.hosts"
+local expand = require "harp.batch.select"
 local interrupts = require "harp.interrupts"
-local journal = require "harp.batch.journal"
 local options = require "harp.batch.options"
 local outcome = require "harp.outcome"
 local plan = require "harp.batch.plan"
 local runner = require "harp.batch.runner"
 local session = require "harp.batch.session"
-local settings = require "harp.settings"
 local tasks = require "harp.tasks"
 local telling = require "harp.batch.telling"
 local turn = require "harp.batch.turn"
@@ -73,10 +71,6 @@ local function names_of(rpc)
   local names = {}
   for host in rpc:hosts() do names[#names + 1] = host.name end
   return names
-end
-
-local function expand(selection, list)
-  return hosts.expand(selection, { list = list, groups = settings.groups(), run = journal.find })
 end
 
 -- The hosts of a batch; globs of the limit look at them, not at all that there are.

@@ -89,13 +89,4 @@ function brief.clock(seconds)
   return ("%dd%02dh"):format(seconds // 86400, seconds % 86400 // 3600)
 end
 
---- How many hosts of a record have failed.
-function brief.failures(record)
-  local count = 0
-  for name, n in pairs(record.counts) do
-    if outcomes.TITLES[name] and outcomes.is_failure(name) then count = count + n end
-  end
-  return count
-end
-
 return brief

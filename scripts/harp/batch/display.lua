@@ -20,8 +20,6 @@ local MOST_LINES = 10           -- of a value
 local WIDEST_LABEL = 30
 local LEAST_ROOM = 20           -- for what stands behind a label
 
-local HOST_COLOURS = { "36", "33", "35", "32", "34", "96", "93", "95", "92", "94" }
-
 -- ---- lines of hosts ----
 
 local function columns_of(self)
@@ -35,7 +33,7 @@ local function prefix_of(self, name)
   if prefix then return prefix, self.label_width end
   local label = show.one_line(name) .. ":"
   self.number = self.number + 1
-  prefix = self.sink:paint(HOST_COLOURS[(self.number - 1) % #HOST_COLOURS + 1], label)
+  prefix = self.sink:paint(show.host_colour(self.number), label)
     .. (" "):rep(math.max(self.label_width - width.of(label), 1))
   self.prefixes[name] = prefix
   return prefix, self.label_width

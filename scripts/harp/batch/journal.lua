@@ -7,6 +7,7 @@
 
 local core = require "harp.core"
 local new_record = require "harp.batch.record"
+local random = require "harp.batch.random"
 
 local journal = {}
 
@@ -36,8 +37,7 @@ end
 
 --- A new id for a run of that name.
 function journal.new_id(name)
-  local source <close> = assert(io.open "/dev/urandom")
-  local letters = source:read(LENGTH):gsub(".", function(byte)
+  local letters = random.bytes(LENGTH):gsub(".", function(byte)
     local at = byte:byte() % #LETTERS + 1
     return LETTERS:sub(at, at)
   end)
@@ -115,13 +115,16 @@ local function try_to_read(run)
   return well and record or nil
 end
 
--- The first event of each run whose id passes: there can be many, and long ones.
-local function first_events(is_meant)
+--- The first event of each run, or of those whose id is_meant(id), the oldest
+-- first: there can be many journals, and long ones.
+function journal.beginnings(is_meant)
   local list = {}
   for _, run in ipairs(journal.list()) do
-    local file <close> = is_meant(run) and io.open(journal.path(run)) or nil
+    local file <close> = (not is_meant or is_meant(run)) and io.open(journal.path(run)) or nil
     local well, event = pcall(core.decode, file and file:read "l" or "")
-    if well and type(event) == "table" and event.event == "run" and event.time then list[#list + 1] = event end
+    if well and type(event) == "table" and event.event == "run" and type(event.time) == "number" then
+      list[#list + 1] = event
+    end
   end
   table.sort(list, function(a, b) return a.time < b.time end)
   return list
@@ -129,7 +132,7 @@ end
 
 --- The latest run of a name, as a record; nil when there is none.
 function journal.latest(name)
-  local list = first_events(function(run) return run:sub(1, -LENGTH - 2) == name end)
+  local list = journal.beginnings(function(run) return run:sub(1, -LENGTH - 2) == name end)
   for i = #list, 1, -1 do
     local record = try_to_read(list[i].run)
     if record then return record end
@@ -139,7 +142,7 @@ end
 --- The runs of a session, the first one first: records.
 function journal.session(session)
   local list = {}
-  for _, event in ipairs(first_events(function() return true end)) do
+  for _, event in ipairs(journal.beginnings()) do
     list[#list + 1] = event.session == session and try_to_read(event.run) or nil
   end
   return list

@@ -1,10 +1,10 @@
 --- What a batch is told: the fields of batch.run, and the same as options of a
 -- command line.
 
-local core = require "harp.core"
 local command_line = require "harp.command_line"
 local journal = require "harp.batch.journal"
 local quantities = require "harp.quantities"
+local reading = require "harp.cli.reading"
 
 local options = {}
 
@@ -32,9 +32,7 @@ end
 
 local function queue(text)
   if text == "none" then return false end
-  local is_json, value = pcall(core.decode, text)
-  if is_json and type(value) == "table" and not core.is_array(value) then return value end
-  return { name = text }
+  return reading.queue(text)
 end
 
 local function name(text)
@@ -183,12 +181,16 @@ options.LIST = {
   { "--junit", "FILE", "The same as JUnit has it, XML.", path, field = "junit" },
 }
 
---- The fields of batch.run that values of such options stand for; get(item)
--- returns the value of one of the list, nil where it was not given.
-function options.fields(get)
+-- What argparse, and harp.args, keep its value by.
+local function key_of(item) return (item[1]:gsub("^%-%-", ""):gsub("-", "_")) end
+
+--- The fields of batch.run that the values of such options stand for, as argparse
+-- has them; `own` is a set of those that mean something else.
+function options.fields(values, own)
   local fields = {}
   for _, item in ipairs(options.LIST) do
-    local v = get(item)
+    local v = nil
+    if not own or not own[item[1]] then v = values[key_of(item)] end
     if not item[2] and v then v = item.value elseif not item[2] then v = nil end
     if v ~= nil then fields[item.field] = v end
   end
@@ -198,9 +200,6 @@ function options.fields(get)
   end
   return fields
 end
-
--- The field of harp.args' result.
-local function key_of(item) return (item[1]:gsub("^%-%-", ""):gsub("-", "_")) end
 
 local HOSTS = { "hosts", "where: names, 'web[01-20]', 'web*', @GROUP, @RUN:failed, ./FILE, '!NOT'", args = "+" }
 
@@ -229,9 +228,7 @@ function options.args(declaration, words)
   local list, own = completed(declaration)
   local args, help = require "harp.args"(list, words)
   if not args then return args, help end
-  args.batch = options.fields(function(item)
-    if not own[item[1]] then return args[key_of(item)] end
-  end)
+  args.batch = options.fields(args, own)
   args.batch.hosts = args.hosts
   return args
 end

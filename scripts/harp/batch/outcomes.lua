@@ -48,6 +48,15 @@ local LOST = {
 --- Is it none of ok and not_reached?
 function outcomes.is_failure(name) return name ~= "ok" and name ~= "not_reached" end
 
+--- How many of these counts, by name, are of failures; other names count not.
+function outcomes.failures(counts)
+  local failed = 0
+  for name, n in pairs(counts) do
+    if outcomes.TITLES[name] and outcomes.is_failure(name) then failed = failed + n end
+  end
+  return failed
+end
+
 -- What was cancelled was so on purpose, and what is not known may have run.
 local AGAIN = { exception = true, error = true, unreachable = true, timeout = true }
 

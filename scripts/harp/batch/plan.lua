@@ -1,5 +1,6 @@
 --- What a run is going to do: its waves, and a dry run's calls.
 
+local brief = require "harp.batch.brief"
 local core = require "harp.core"
 local hosts = require "harp.batch.hosts"
 local new_record = require "harp.batch.record"
@@ -68,8 +69,6 @@ function plan.note_end(list, failure)
   end
 end
 
-local function counted(n, what) return n == 1 and ("1 %s"):format(what) or ("%d %ss"):format(n, what) end
-
 -- Hosts by what would be called there, the first one's first.
 local function groups_of(calls, names)
   local list, by_text = {}, {}
@@ -89,16 +88,16 @@ end
 function plan.lines(settings, names, calls)
   local lines, at, sizes = {}, 0, plan.waves(settings.serial, #names)
   lines[1] = ("dry run of %s: %s, %d at once; nothing is called"):format(
-    settings.name, counted(#names, "host"), settings.concurrency)
+    settings.name, brief.count(#names, "host"), settings.concurrency)
   for number, size in ipairs(sizes) do
     local wave = table.move(names, at + 1, at + size, 1, {})
     lines[#lines + 1] = ("wave %d of %d, %s: %s"):format(
-      number, #sizes, counted(size, "host"), printable(hosts.fold(wave)))
+      number, #sizes, brief.count(size, "host"), printable(hosts.fold(wave)))
     at = at + size
   end
   for _, group in ipairs(groups_of(calls, names)) do
     lines[#lines + 1] = ("%s: %s\n    %s"):format(
-      counted(#group.hosts, "host"), printable(hosts.fold(group.hosts)), group.text)
+      brief.count(#group.hosts, "host"), printable(hosts.fold(group.hosts)), group.text)
   end
   return lines
 end

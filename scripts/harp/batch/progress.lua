@@ -4,6 +4,7 @@
 
 local brief = require "harp.batch.brief"
 local core = require "harp.core"
+local outcomes = require "harp.batch.outcomes"
 local width = require "harp.cli.width"
 
 local Progress = {}
@@ -49,7 +50,7 @@ end
 -- What is left out first where room is short has the lowest rank.
 local function parts_of(self, record, now)
   local counts, total = record.counts, record.total or #record.hosts
-  local failed = brief.failures(record)
+  local failed = outcomes.failures(record.counts)
   local ended = total - counts.running - counts.waiting
   take_sample(self, ended, now)
   local rate, list = rate_of(self, ended, now), {}

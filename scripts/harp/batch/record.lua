@@ -32,7 +32,7 @@
 --       start, stop   unix seconds, of the first attempt and of its end
 --       outcome, value, message, type     when it has ended
 --       is_long       its value is too long to be kept: its job has it
---       job           id of the last one; jobs: list of all ids
+--       job           id of the last one
 --       calls         key → { procedure, job, refused, failure, time, dispatcher }
 --       steps         name → { value = }
 --       packets       list of the last packets, count: how many there were
@@ -51,11 +51,9 @@ local function host_of(record, event)
   return host
 end
 
--- Of a host that is known by its jobs only.
-local function new_host(name, wave)
-  return {
-    name = name, wave = wave, state = "waiting", attempts = 0, jobs = {}, calls = {}, steps = {}, packets = {},
-    count = 0,
+local function add_host(record, name, wave)
+  record.by_host[name] = {
+    name = name, wave = wave, state = "waiting", attempts = 0, calls = {}, steps = {}, packets = {}, count = 0,
   }
 end
 
@@ -81,14 +79,14 @@ local take = {}
 function take.run(record, event)
   for name, v in pairs(event) do record[name] = v end
   record.event = nil
-  record.sizes, record.waves = event.waves, {}
+  record.waves = {}
   local at = 0
   for number, size in ipairs(event.waves) do
     local wave = {}
     for i = 1, size do
       local name = event.hosts[at + i]
       wave[i] = name
-      record.by_host[name] = new_host(name, number)
+      add_host(record, name, number)
     end
     at, record.waves[number] = at + size, wave
   end
@@ -133,7 +131,6 @@ function take.job(record, event)
   local host = host_of(record, event)
   host.calls[event.key].job, host.calls[event.key].refused = event.job, nil
   host.job = event.job
-  host.jobs[#host.jobs + 1] = event.job
 end
 
 function take.refused(record, event)
@@ -178,6 +175,12 @@ function Record:apply(event)
   local step = take[event.event]
   if step then step(self, event) end
   self.latest = event.time or self.latest
+end
+
+--- Adds a host that the run event has not, for who learns of hosts by their jobs.
+function Record:add_host(name, wave)
+  self.hosts[#self.hosts + 1] = name
+  add_host(self, name, wave)
 end
 
 --- The hosts that a word means, in their order: an outcome; "failed", all that

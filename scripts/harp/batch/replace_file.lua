@@ -2,17 +2,13 @@
 -- it, and an older one stays when it fails.
 
 local core = require "harp.core"
+local random = require "harp.batch.random"
 
 local function fail(what, path, reason)
   reason = tostring(reason):gsub("^.*: ", "")
   error(core.error{
     kind = "UsageError", type = "file", message = ("cannot write %s to %s: %s"):format(what, path, reason),
   }, 0)
-end
-
-local function random_letters()
-  local source <close> = assert(io.open "/dev/urandom")
-  return (source:read(6):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
 end
 
 local function write(path, text)
@@ -27,7 +23,7 @@ end
 
 local replace_file = {}
 
-local function beside(path) return ("%s.%s"):format(path, random_letters()) end
+local function beside(path) return ("%s.%s"):format(path, random.hex(6)) end
 
 --- Could a file be written there, as far as one can see? Fails as write does.
 function replace_file.check(path, what)

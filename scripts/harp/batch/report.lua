@@ -7,6 +7,8 @@
 local figures = require "harp.batch.figures"
 local host_output = require "harp.batch.host_output"
 local markup = require "harp.batch.markup"
+local outcomes = require "harp.batch.outcomes"
+local random = require "harp.batch.random"
 local replace_file = require "harp.batch.replace_file"
 local add_hosts = require "harp.batch.report_hosts"
 local outputs = require "harp.batch.report_outputs"
@@ -22,10 +24,7 @@ local MOST_OF_A_HOST, MOST_OF_ALL = 64 * 1024, 16 * 1024 * 1024
 -- ---- the head of the page ----
 
 -- A script or a style that comes from elsewhere does not know it.
-local function new_nonce()
-  local source <close> = assert(io.open "/dev/urandom")
-  return (source:read(16):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
-end
+local function new_nonce() return random.hex(16) end
 
 -- The column of names is as wide as the longest, within reason.
 local function name_columns(record)
@@ -62,7 +61,7 @@ local FOOT = [[
 ]]
 
 local function add_head(out, record, nonce)
-  local failed = states.count_failed(record)
+  local failed = outcomes.failures(record.counts)
   local title = ("%s: %s"):format(record.name or record.run, failed > 0 and
     ("%s of %s failed"):format(figures.number(failed), figures.count(#record.hosts, "host")) or
     figures.count(#record.hosts, "host"))

@@ -3,6 +3,7 @@
 local figures = require "harp.batch.figures"
 local markup = require "harp.batch.markup"
 local report_outputs = require "harp.batch.report_outputs"
+local outcomes = require "harp.batch.outcomes"
 local states = require "harp.batch.report_states"
 
 -- The grave first, each in the order of the run.
@@ -88,7 +89,7 @@ local CONTROLS = [[
 
 local function add_controls(out, record)
   out[#out + 1] = CONTROLS
-  local failed = states.count_failed(record)
+  local failed = outcomes.failures(record.counts)
   add_button(out, "all", "all", #record.hosts, true)
   if failed > 0 then add_button(out, "failed", "failed", failed) end
   for _, state in ipairs(states.ORDER) do

@@ -19,18 +19,6 @@ function states.of(host) return host.outcome or host.state end
 --- What people call one.
 function states.title(state) return outcomes.TITLES[state] or state end
 
---- Is it one that an end has, and not a good one?
-function states.is_failure(state) return outcomes.TITLES[state] ~= nil and outcomes.is_failure(state) end
-
---- How many hosts of a record have failed.
-function states.count_failed(record)
-  local failed = 0
-  for state, n in pairs(record.counts) do
-    if states.is_failure(state) then failed = failed + n end
-  end
-  return failed
-end
-
 --- The word, with its mark: HTML.
 function states.badge(state) return ('<span class="o %s">%s</span>'):format(state, states.title(state)) end
 

@@ -4,13 +4,14 @@ local core = require "harp.core"
 local figures = require "harp.batch.figures"
 local host_output = require "harp.batch.host_output"
 local markup = require "harp.batch.markup"
+local outcomes = require "harp.batch.outcomes"
 local states = require "harp.batch.report_states"
 
 local function date(time) return os.date("%Y-%m-%d %H:%M:%S %z", math.floor(time)) end
 
 local function verdict(record)
   local counts, hosts = record.counts, #record.hosts
-  local ok, failed = counts.ok or 0, states.count_failed(record)
+  local ok, failed = counts.ok or 0, outcomes.failures(record.counts)
   if ok == hosts and hosts > 1 then return ("All %s hosts are ok."):format(figures.number(hosts)) end
   local parts = { ("%s of %s ok"):format(figures.number(ok), figures.count(hosts, "host")) }
   if failed > 0 then parts[#parts + 1] = ("%s failed"):format(figures.number(failed)) end

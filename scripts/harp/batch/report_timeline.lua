@@ -144,7 +144,7 @@ local function bars(record, scale, pitch, is_named)
     wave = host.wave
     if host.start then
       local from, to = add_bar(out, host, scale, y + gap / 2, pitch - gap)
-      if is_named or states.is_failure(states.of(host)) and middle - labelled >= 2 * LABEL then
+      if is_named or host.outcome and outcomes.is_failure(host.outcome) and middle - labelled >= 2 * LABEL then
         add_label(labels, host, from, to, middle)
         labelled = middle
       end

@@ -1,6 +1,7 @@
 --- Runs a batch: waves of hosts, so many at once, each with its attempts. What
 -- happens is noted in the journal, and told to observers.
 
+local brief = require "harp.batch.brief"
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
 local outcomes = require "harp.batch.outcomes"
@@ -246,14 +247,12 @@ local function failures_of(self, wave)
   return count
 end
 
-local function counted(n, what) return ("%d %s"):format(n, n == 1 and what or what .. "s") end
-
 -- Why there should be no further wave; nil when all is well.
 local function objection(self, number, wave)
   local failures = failures_of(self, wave)
   if self.max_fail and number < #self.record.waves and plan.is_too_many(failures, self.max_fail, #wave) then
     return ("%d of %s of wave %d failed, and max_fail is %s"):format(
-      failures, counted(#wave, "host"), number, self.max_fail)
+      failures, brief.count(#wave, "host"), number, self.max_fail)
   end
   if not self.after_wave then return nil end
   local well, failure = pcall(self.after_wave, {

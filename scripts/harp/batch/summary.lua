@@ -236,7 +236,7 @@ local function add_hints(lines, record, is_cut)
       record.stopped and "goes on all the same, with those that are left" or "goes on where it was")
   end
   add_unknown_hint(lines, record)
-  if brief.failures(record) > 0 and not record.is_elsewhere then
+  if outcomes.failures(record.counts) > 0 and not record.is_elsewhere then
     add_hint(lines, ("--limit @%s:failed"):format(run), "takes those that failed, in another run")
   end
   if is_cut and not record.is_elsewhere then

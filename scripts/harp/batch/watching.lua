@@ -184,16 +184,17 @@ end
 
 -- The jobs of the run that have not been seen yet, the first one first.
 local function new_jobs(self)
-  local list = {}
+  local newest, list = {}, {}
   for job in self.rpc:jobs{ info = self.run, since = self.since } do
     local about = batch_of(job)
     if about and about.run == self.run and not self.seen[job.id] then
       self.seen[job.id] = true
-      table.insert(list, 1, { id = job.id, job = job, about = about, name = about.host })
+      newest[#newest + 1] = { id = job.id, job = job, about = about, name = about.host }
       self.latest = math.max(self.latest or 0, job.time.submit)
     end
   end
   if self.latest then self.since = math.max(self.latest - OVERLAP, 0) end
+  for i = #newest, 1, -1 do list[#list + 1] = newest[i] end
   return list
 end
 
@@ -213,10 +214,7 @@ end
 local function add_host(self, name)
   local record = self.record
   if record.by_host[name] then return end
-  record.hosts[#record.hosts + 1] = name
-  record.by_host[name] = {
-    name = name, wave = 1, state = "waiting", attempts = 0, jobs = {}, calls = {}, steps = {}, packets = {}, count = 0,
-  }
+  record:add_host(name, 1)
   if #record.hosts > record.total then
     record.total, record.counts.waiting = record.total + 1, record.counts.waiting + 1
   end
