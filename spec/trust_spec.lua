@@ -351,6 +351,21 @@ describe("trust:", function()
       end)
     end)
 
+    it("has not refused to be spoken to when it breaks off later", function()
+      local other = harness.peer("tls_peer", {
+        certificate = leaf.certificate, key = leaf.key, forward = dispatcher.port,
+      })
+      local proxy = harness.proxy(other)
+      local rpc = harp.caller{ host = proxy.address, tls = true, pin = leaf.pin, retry_for = 0 }
+      local job = rpc.localhost.sum(1, 2)
+      assert.equal(3, job:get())
+      proxy:corrupt{ from = "client", at = 20, now = true }
+      local failure = raised(job.status, job)       -- by an alert
+      assert.truthy(failure.type == "econnreset" or failure.type == "closed", tostring(failure))
+      proxy:stop "KILL"
+      other:stop "KILL"
+    end)
+
     it("is trusted as a daemon is, and shows how", function()
       assert.equal("certificate", raised(caller{ pin = daemon.pin }.localhost.sum, 1, 2).type)
       local file = harness.write(fresh(), ("127.0.0.1:%d %s\n"):format(peer.port, daemon.pin))

@@ -39,6 +39,7 @@ struct connection {
     size_t output_start;        /* what is before it has left */
     uint64_t given, sent;       /* bytes to be sent, and that left, in all */
     bool deaf;                  /* the peer takes no more; it may still talk */
+    bool heard;                 /* it has said something */
     struct harp_error error;    /* why it ended */
     void (*notify)(void *owner);
     void *owner;
@@ -74,11 +75,13 @@ static bool is_closed(const struct connection *connection)
     return recv(connection->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* Once the peer has answered it has not refused us: what then was is not known. */
 static void end_errno(struct connection *connection, int number)
 {
     char type[32];
 
-    if (dial_was_refused(&connection->dial, &connection->error))
+    if (!connection->heard
+        && dial_was_refused(&connection->dial, &connection->error))
         end(connection);
     else if (is_closed(connection))
         end_with(connection, "closed", "closed by the peer");
@@ -161,6 +164,7 @@ static void receive_all(struct connection *connection)
                               READ_SIZE);
 
         if (got > 0) {
+            connection->heard = true;
             line_filled(&connection->input, (size_t)got);
             if (is_endless(connection))
                 end_endless(connection);
