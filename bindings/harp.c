@@ -150,6 +150,7 @@ static int open_core(lua_State *L)
     luaL_newlib(L, functions);
     set_field(L, "version", VERSION);
     json_open(L);
+    digest_open(L);
     endpoint_open(L);
     caller_open(L);
     exchange_open(L);

@@ -28,10 +28,11 @@ extern const luaL_Reg harp_modules[];
 
 /* [-0, +0, m] each adds its functions to the table on top of the stack. */
 void json_open(lua_State *L);           /* encode decode array named null */
+void digest_open(lua_State *L);         /* digest */
 void endpoint_open(lua_State *L);       /* endpoint is_pin */
 void caller_open(lua_State *L);         /* caller */
 void exchange_open(lua_State *L);       /* request call */
-void tasks_open(lua_State *L);          /* spawn sleep run event alarm now time */
+void tasks_open(lua_State *L);          /* spawn sleep run event alarm … */
 void exec_open(lua_State *L);           /* exec environment */
 void files_open(lua_State *L);          /* state_path list_directory … */
 void journal_open(lua_State *L);        /* journal is_held */

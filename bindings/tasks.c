@@ -216,6 +216,27 @@ static int tasks_spawn(lua_State *L)
     return 1;
 }
 
+/* context() → what the running task has for a context; nil outside tasks */
+static int tasks_context(lua_State *L)
+{
+    task_push_context(L);
+    return 1;
+}
+
+/*
+ * set_context(value): from now on that is the context of the running task, and
+ * of those that it spawns.
+ */
+static int tasks_set_context(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    if (!task_is_inside(L))
+        return luaL_error(L, "only a task has a context");
+    lua_settop(L, 1);
+    task_set_context(L);
+    return 0;
+}
+
 static int called(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
@@ -252,6 +273,8 @@ void tasks_open(lua_State *L)
         { "alarm", alarm_new },
         { "spawn", tasks_spawn },
         { "run", tasks_run },
+        { "context", tasks_context },
+        { "set_context", tasks_set_context },
         { NULL, NULL }
     };
     static const luaL_Reg methods[] = {

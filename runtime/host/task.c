@@ -8,6 +8,7 @@
 #define TASK "harp.task"
 #define THREAD 1                /* user values of a task */
 #define TRACEBACK 2
+#define CONTEXT 3               /* the last one */
 
 static const char living_key;   /* registry: tasks that have not ended */
 static const char known_key;    /* registry: all of them, weakly */
@@ -283,7 +284,7 @@ static void push_metatable(lua_State *L)
 static struct task *task_new(lua_State *L)
 {
     struct scheduler *scheduler = scheduler_of(L);
-    struct task *task = lua_newuserdatauv(L, sizeof *task, 2);
+    struct task *task = lua_newuserdatauv(L, sizeof *task, CONTEXT);
 
     memset(task, 0, sizeof *task);
     task->scheduler = scheduler;
@@ -301,10 +302,33 @@ static struct task *task_new(lua_State *L)
     return task;
 }
 
+void task_push_context(lua_State *L)
+{
+    struct task *task = scheduler_of(L)->current;
+
+    if (!task) {
+        lua_pushnil(L);
+        return;
+    }
+    push_task(L, task);
+    lua_getiuservalue(L, -1, CONTEXT);
+    lua_remove(L, -2);
+}
+
+void task_set_context(lua_State *L)
+{
+    push_task(L, scheduler_of(L)->current);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, CONTEXT);
+    lua_pop(L, 1);
+}
+
 void task_spawn(lua_State *L, int arguments)
 {
     struct task *task = task_new(L);
 
+    task_push_context(L);
+    lua_setiuservalue(L, -2, CONTEXT);
     lua_insert(L, -(arguments + 2));    /* below the function */
     luaL_checkstack(task->thread, arguments + 2, "too many arguments");
     lua_xmove(L, task->thread, arguments + 1);

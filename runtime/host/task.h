@@ -59,9 +59,17 @@ int task_await(lua_State *L, struct event *event, lua_KContext context,
 
 /*
  * [-(n+1), +1, v] a task that calls the function below the n arguments; a
- * userdata with the methods join and cancel.
+ * userdata with the methods join and cancel. It begins with the context of
+ * the task that spawns it.
  */
 void task_spawn(lua_State *L, int arguments);
+
+/*
+ * [-0, +1, m] and [-1, +0, m] the context of the running task: any value. The
+ * first is nil outside tasks, the second may not be called there.
+ */
+void task_push_context(lua_State *L);
+void task_set_context(lua_State *L);
 
 /* [-0, +0, v] the task at the index, which must be one. */
 struct task *task_check(lua_State *L, int index);
