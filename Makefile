@@ -11,7 +11,7 @@ PACKAGES = lua5.4 libuv yajl libcurl sqlite3 openssl libcrypt
 
 DEBIAN_BUILD = gcc pkg-config liblua5.4-dev lua-cjson lua-argparse libcurl4-openssl-dev \
                libedit-dev libedit2 \
-               libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev
+               libuv1-dev libyajl-dev libsqlite3-dev libssl-dev libcrypt-dev libxxhash-dev
 DEBIAN_TEST  = lua5.4 lua-busted lua-check lua-socket lua-sec lua-filesystem \
                valgrind cppcheck clang openssl ca-certificates procps \
                iproute2 mandoc zsh tmux

@@ -224,8 +224,8 @@ static int tasks_context(lua_State *L)
 }
 
 /*
- * set_context(value): from now on that is the context of the running task, and
- * of those that it spawns.
+ * set_context(value): from now on that is the context of the running task; those
+ * that it spawns get it, too, or what its metamethod __child makes of it.
  */
 static int tasks_set_context(lua_State *L)
 {

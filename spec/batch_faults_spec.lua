@@ -20,10 +20,15 @@ procedure("sum", function(a, b) return a + b end)
 procedure("text", function(size) return ("x"):rep(size) end)
 procedure("sleep", function(seconds) harp.sleep(seconds) return "slept" end)
 procedure("mark", function(...) note(...) return "marked" end)
+procedure("echo", function(what) note(what) return what end)
 procedure("stay", function(what, seconds) note(what, "in") harp.sleep(seconds) note(what, "out") end)
 procedure("no", function() return false end)
 procedure("fail", function() error{ type = "paper", message = "out of paper" } end)
 procedure("die", function(what) note(what) os.execute "kill -9 $PPID" harp.sleep(100) end)
+stream("talk", function(first, count, size)
+  coroutine.yield(first)
+  for i = 2, count do coroutine.yield((i .. " "):rep(size):sub(1, size)) end
+end)
 stream("count", function(n) for i = 1, n do coroutine.yield(i) end return n end)
 procedure("flaky", function(what, times)
   note(what)
@@ -266,6 +271,37 @@ describe("a batch's", function()
       assert.equal("web003 failed, and on_fail is \"batch\"", done.stopped)
     end)
 
+    it("that after_wave objected to are looked at again when the run is taken up; max_fail has spoken", function()
+      local one = recipe.new(dispatcher.address, [[
+      local run = batch.run{
+        name = "healed", caller = rpc, hosts = "web[001-003]", serial = 1, show = "none", max_fail = 0,
+        step = function(host, name)
+          if name == "web002" then error "bad" end
+          return host.mark(name)
+        end,
+        after_wave = function(wave) return wave.number > 1 or os.getenv "HEALTHY" ~= nil end,
+      }
+      print(run.stopped, #run.ok, #run.not_reached)]])
+      local unwell = "after wave 1: after_wave returned false\t1\t2\n"
+      assert.same({ unwell, "", 1 }, { one:run() })
+      for _ = 1, 2 do assert.same({ unwell, "", 1 }, { one:resume "healed" }) end
+      assert.equal("1 of 1 host of wave 2 failed, and max_fail is 0\t1\t1\n", (one:resume("healed", "HEALTHY=1")))
+      assert.equal("nil\t2\t0\n", (one:resume("healed", "HEALTHY=1")))
+      assert.same({ "web001", "web003" }, lines_of_runs())
+    end)
+
+    it("that on_fail ended are looked at when they are complete", function()
+      local one = recipe.new(dispatcher.address, [[
+      local run = batch.run{
+        name = "ended", caller = rpc, hosts = "web[001-003]", serial = { 2, 1 }, show = "none", on_fail = "batch",
+        concurrency = 1, step = function(_, name) if name == "web001" then error "bad" end end,
+        after_wave = function(wave) print("looked at " .. wave.number) return wave.number > 1 end,
+      }
+      print(run.stopped, #run.ok, #run.not_reached)]])
+      assert.equal("web001 failed, and on_fail is \"batch\"\t0\t2\n", (one:run()))
+      assert.equal("looked at 1\nafter wave 1: after_wave returned false\t1\t1\n", (one:resume "ended"))
+    end)
+
     it("are looked at by after_wave, which ends the run by false or an error", function()
       local seen = {}
       local function look(ending)
@@ -310,25 +346,28 @@ describe("a batch's", function()
       assert.same({ "second", "flaky", "flaky" }, lines_of_runs())
     end)
 
-    it("lie in each other, and are called from tasks by their host", function()
+    it("lie in each other, and are called from tasks", function()
       local done = run{
         hosts = "web001,web002",
         step = function(host, name)
           local outer = batch.step("outer", function()
             return batch.step("inner", function() return name end) .. batch.step("other", function() return "!" end)
           end)
-          local from_task = harp.timeout(10, function()
-            return batch.step(host, "task", function(same) return same.mark(name) end)
+          local in_task = batch.step("around", function()
+            return harp.timeout(10, function()
+              return batch.step("task", function(same) return same.mark(name) end) .. tostring(batch.is_dry_run())
+            end)
           end)
-          return { outer, from_task }
+          local from_task = harp.timeout(10, function() return batch.step(host, "task", function() return 1 end) end)
+          return { outer, in_task, from_task }
         end,
       }
-      assert.same({ "web002!", "marked" }, done.results.web002.value)
+      assert.same({ "web002!", "markedfalse", 1 }, done.results.web002.value)
       local steps = {}
       for _, event in ipairs(events_of(done.id)) do
         if event.event == "step" and event.host == "web001" then steps[#steps + 1] = event.name end
       end
-      assert.equal("outer/inner outer/other outer task", words(steps))
+      assert.equal("outer/inner outer/other outer around/task around task", words(steps))
     end)
 
     it("that make no sense are refused", function()
@@ -340,14 +379,11 @@ describe("a batch's", function()
       local function nothing() end
       for text, fn in pairs{
         ["there are two steps \"a\" of one host"] = function() batch.step("a", nothing) batch.step("a", nothing) end,
-        ["a step has a name"] = function() batch.step("", nothing) end,
+        ["a step has a name, a text in UTF-8"] = function() batch.step("a\xff", function() error "was run" end) end,
         ["step \"a\" has no function"] = function() batch.step "a" end,
         ["what step \"a\" returns cannot be remembered"] = function() batch.step("a", function() return print end) end,
-        ["this is not the step of a batch; in a task of its own: batch.step(host, name, fn)"] = function()
-          harp.timeout(10, function() batch.step("a", nothing) end)
-        end,
-        ["\"b\" begins while \"a\" of the same host is not over"] = function(host)
-          batch.step("a", function() harp.timeout(10, function() batch.step(host, "b", nothing) end) end)
+        ["there are two steps \"a\" of one host: "] = function()
+          harp.map({ 1, 2 }, function() batch.step("a", function() harp.sleep(0.1) end) end)
         end,
       } do
         local message = complaint(fn)
@@ -440,6 +476,29 @@ describe("a batch's", function()
       assert.same({ "100000\t100000\t3\tok\n", "", 0 }, { one:resume "long" })
       -- What a job has is not in the journal besides.
       assert.truthy(#harness.read(one:path(one:ids "long"[1])) < 150000)
+    end)
+  end)
+
+  describe("packets", function()
+    it("are kept up to a size, the last ones, and told apart by all that there were", function()
+      local done = run{
+        hosts = "web[001-003]",
+        step = function(host, name) return host.talk(name == "web003" and "other" or "same", 200, 1000) end,
+      }
+      assert.equal("web001 web002 web003", words(done.ok))
+      local result = done.results.web001
+      assert.same({ 200, true }, { result.count, #result.packets > 50 and #result.packets < 66 })
+      local record = require "harp.batch.journal".read(done.id)
+      assert.equal(record.by_host.web001.before, record.by_host.web002.before)
+      assert.not_equal(record.by_host.web001.before, record.by_host.web003.before)
+    end)
+
+    it("that are nested too deeply for the journal are not kept", function()
+      local record = new_record()
+      record:apply{ event = "run", run = "a-bbbbbb", name = "a", hosts = { "x" }, waves = { 1 } }
+      record:apply{ event = "packet", host = "x", data = harp.decode(("["):rep(200) .. ("]"):rep(200)) }
+      record:apply{ event = "packet", host = "x", data = "next" }
+      assert.same({ { "next" }, 2 }, { record.by_host.x.packets, record.by_host.x.count })
     end)
   end)
 
@@ -570,24 +629,41 @@ describe("a batch's", function()
       assert.same({ "begun" }, lines_of_runs())
     end)
 
+    it("that is cancelled goes no further, and can go on", function()
+      assert.equal("TimeoutError", raised(harp.timeout, 0.5, run, {
+        name = "timed-out", hosts = "web[001-003]", concurrency = 1,
+        step = function(host, name)
+          host.mark(name):get()
+          return host.sleep(100)
+        end,
+      }).kind)
+      harp.sleep(0.3)
+      assert.equal("web001", words(lines_of_runs()))
+      local record = require "harp.batch.journal".latest "timed-out"
+      assert.same({ 1, 2 }, { record.counts.running, record.counts.waiting })
+      for job in rpc:jobs{ info = record.run, state = "running" } do rpc:job(job.id):cancel() end
+    end)
+
     it("that lost its dispatcher leaves the attempts that are due", function()
       local server = harness.dispatcher{ daemon = daemon, hosts = 20 }:keep_address()
       local one = recipe.new(server.address, [[
       batch.run{
-        name = "lost", caller = rpc, hosts = "web[001-002]", retries = { 1, backoff = 1 }, show = "none",
+        name = "lost", caller = rpc, hosts = "web[001-002]", show = "none",
+        retries = { 1, backoff = os.getenv "LONG" and 100 or 0 },
         step = function(host, name)
           if name == "web001" then return host.flaky("flaky", 1) end
           host.mark "begun"
           return host.sleep(1.5)
         end,
       }]], { caller = "retry_for = 0.1" })
-      local wait = one:start()
+      local wait, since = one:start "LONG=1", os.time()
       harness.eventually(function()
         local id = one:ids "lost"[1]
         return #lines_of_runs() == 2 and harness.read(one:path(id)):find '"event":"retry"'
       end, 20)
       server:stop "KILL"
       assert.equal(6, select(3, wait()))
+      assert.truthy(os.time() - since < 40, "it waited for the next attempt")
       server:restart()
       local _, errors, status = one:resume "lost"
       assert.equal(8, status, errors)
@@ -615,15 +691,130 @@ describe("a batch's", function()
     it("goes on after a call that was refused as it did before", function()
       local one = recipe.new(dispatcher.address, [[
       batch.run{ name = "refusal", caller = rpc, hosts = "web001", show = "none", step = function(host)
-        local well, failure = pcall(host.mark, print)
+        local well, failure = pcall(host{ queue = { name = ("x"):rep(os.getenv "DIES" and 20000 or 1) } }.mark, "it")
         host.mark(well and "accepted" or failure.type)
-        if arg[1] == "die" then os.exit(9) end
+        if os.getenv "DIES" then os.exit(9) end
       end }]])
-      assert.equal(9, select(3, one:run(nil, one.script .. " die")))
-      harness.write(one.script, (harness.read(one.script):gsub("pcall%(host%.mark, print%)", "pcall(host.mark, 'x')")
-        :gsub('arg%[1%] == "die"', "false")))
+      assert.equal(9, select(3, one:run "DIES=1"))
       assert.same({ "", "", 0 }, { one:resume "refusal" })
-      assert.equal(1, #lines_of_runs())
+      assert.same({ "invalid_request" }, lines_of_runs())
+    end)
+
+    -- ---- calls that are made again ----
+
+    -- Tasks of one step come to a procedure in another order each time.
+    local TASKS = [[
+    local names = { "a", "b", "c", "d", "a" }
+    if not os.getenv "SAME" then names = { "d", "a", "c", "b", "a" } end
+    local run = batch.run{ name = "tasks", caller = rpc, hosts = "web001", show = "none", step = function(host)
+      local results = harp.map(names, function(name) return name .. " " .. host.echo(name):get() end)
+      if os.getenv "DIES" then os.exit(9) end
+      table.sort(results)
+      return table.concat(results, ", ")
+    end }
+    print(run.results.web001.outcome, run.results.web001.value or run.results.web001.message)]]
+
+    it("gives each task the job of its own call, whatever their order", function()
+      local one = recipe.new(dispatcher.address, TASKS)
+      assert.equal(9, select(3, one:run "SAME=1 DIES=1"))
+      assert.equal(5, #lines_of_runs())
+      assert.equal("ok\ta a, a a, b b, c c, d d\n", (one:resume "tasks"))
+      assert.equal(5, #lines_of_runs())
+    end)
+
+    -- As after the machine has died, too: the calls may be in no journal.
+    it("never takes a job for that of another call, when the end of the journal is lost", function()
+      for same, expected in pairs{
+        ["SAME=1"] = "^ok\ta a, a a, b b, c c, d d\n$", [""] = "^unknown\techo was called with other arguments",
+      } do
+        harness.write(directory .. "/runs", "")
+        local one = recipe.new(dispatcher.address, TASKS)
+        assert.equal(9, select(3, one:run "SAME=1 DIES=1"))
+        local id, lines = one:ids "tasks"[1], {}
+        for line in harness.read(one:path(id)):gmatch "[^\n]+" do
+          if not line:find '"event":"[cj]%a*' then lines[#lines + 1] = line end
+        end
+        harness.write(one:path(id), table.concat(lines, "\n") .. "\n")
+        local output = one:resume(id, same)
+        assert.truthy(output:find(expected), output)
+        assert.equal(5, #lines_of_runs())
+      end
+    end)
+
+    local CHANGING = [[
+    local run = batch.run{ name = "changing", caller = rpc, hosts = "web001", show = "none", step = function(host)
+      local what = %s
+      local said = host.echo(what):get()
+      if os.getenv "DIES" then os.exit(9) end
+      return said
+    end }
+    print(run.results.web001.outcome, run.results.web001.value or run.results.web001.message)]]
+
+    it("does not know what became of a call whose arguments differ, unless they are remembered", function()
+      local function outcome(what)
+        harness.write(directory .. "/runs", "")
+        local one = recipe.new(dispatcher.address, CHANGING:format(what))
+        assert.equal(9, select(3, one:run "DIES=1"))
+        local output = one:resume "changing"
+        assert.equal(1, #lines_of_runs())
+        return output
+      end
+      local output = outcome "os.getenv 'DIES' or '2'"
+      assert.truthy(output:find "^unknown\techo had other arguments before the run was cut off: ", output)
+      assert.truthy(output:find("batch.step to remember", 1, true), output)
+      assert.equal("ok\t1\n", outcome "batch.step('what', function() return os.getenv 'DIES' or '2' end)")
+    end)
+
+    -- Two tasks have two calls each; of one nothing has been submitted but the first.
+    it("makes calls of a task that were not made yet while others of their procedure wait to be taken up", function()
+      local one = recipe.new(dispatcher.address, [[
+      local run = batch.run{ name = "chains", caller = rpc, hosts = "web001", show = "none", step = function(host)
+        local results = harp.map({ "a", "b" }, function(name)
+          host.mark(name):get()
+          if name == (os.getenv "DIES" and "a" or "b") then harp.sleep(0.3) end
+          local said = host.echo(name .. "2"):get()
+          if os.getenv "DIES" then os.exit(9) end
+          return said
+        end)
+        return table.concat(results)
+      end }
+      print(run.results.web001.outcome, run.results.web001.value or run.results.web001.message)]])
+      assert.equal(9, select(3, one:run "DIES=1"))
+      assert.equal(3, #lines_of_runs())
+      assert.equal("ok\ta2b2\n", (one:resume "chains"))
+      assert.equal(4, #lines_of_runs())
+    end)
+
+    -- The task of a step may outlast it; one that was begun before it is not in it.
+    it("knows the calls of tasks by the step in which they were begun", function()
+      local one = recipe.new(dispatcher.address, [[
+      local run = batch.run{ name = "places", caller = rpc, hosts = "web001", show = "none", step = function(host)
+        local slow
+        local outside = harp.spawn(function()
+          harp.sleep(os.getenv "DIES" and 0.05 or 0.4)
+          return host.echo("same"):get()
+        end)
+        batch.step("first", function()
+          slow = harp.spawn(function() return host.echo("same"):get() end)
+          harp.sleep(0.2)
+          return harp.map({ 1, 2 }, function() return host.echo("same"):get() end)
+        end)
+        if os.getenv "DIES" then os.exit(9) end
+        local own = batch.step("second", function() return host.echo("same"):get() end)
+        return own .. outside:join()
+      end }
+      print(run.results.web001.outcome, run.results.web001.value or run.results.web001.message)]])
+      assert.equal(9, select(3, one:run "DIES=1"))
+      assert.equal("ok\tsamesame\n", (one:resume "places"))
+      -- Three of the first step, one of the task beside it, one of the second step.
+      assert.equal(5, #lines_of_runs())
+    end)
+
+    it("has its calls known by no other dedup key than its own", function()
+      local done = run{ hosts = "web001", step = function(host) return host{ dedup = { key = 1 } }.mark "x" end }
+      assert.same({ "web001" }, done.error)
+      assert.truthy(done.results.web001.message:find("leave out dedup", 1, true), done.results.web001.message)
+      assert.same({}, lines_of_runs())
     end)
   end)
 end)

@@ -226,6 +226,7 @@ wave 2 of 2, 2 hosts: db[02-03]
         ["batch.run{ hosts = 'x', step = print, concurrency = 0 }"] = "concurrency must be",
         ["batch.run{ hosts = 'x', step = print, serial = { '5%', '0%' } }"] = "serial must be",
         ["batch.run{ hosts = 'x', step = print, retries = { 1, backof = 2 } }"] = "retries must be",
+        ["batch.run{ hosts = 'x', step = print, caller = {} }"] = "caller must be a harp.caller",
         ["batch.run()"] = "a table of options",
         ["batch.step('x', print)"] = "this is not the step of a batch",
       } do

@@ -323,11 +323,19 @@ void task_set_context(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* [-0, +1, v] */
+static void push_child_context(lua_State *L)
+{
+    task_push_context(L);
+    if (luaL_callmeta(L, -1, "__child"))
+        lua_remove(L, -2);
+}
+
 void task_spawn(lua_State *L, int arguments)
 {
     struct task *task = task_new(L);
 
-    task_push_context(L);
+    push_child_context(L);
     lua_setiuservalue(L, -2, CONTEXT);
     lua_insert(L, -(arguments + 2));    /* below the function */
     luaL_checkstack(task->thread, arguments + 2, "too many arguments");

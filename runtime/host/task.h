@@ -60,7 +60,7 @@ int task_await(lua_State *L, struct event *event, lua_KContext context,
 /*
  * [-(n+1), +1, v] a task that calls the function below the n arguments; a
  * userdata with the methods join and cancel. It begins with the context of
- * the task that spawns it.
+ * the task that spawns it, or with what the metamethod __child makes of that.
  */
 void task_spawn(lua_State *L, int arguments);
 

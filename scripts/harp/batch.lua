@@ -114,9 +114,10 @@ local LEFT = [[
 
 local function counted(n) return n == 1 and "1 host goes on" or ("%d hosts go on"):format(n) end
 
--- Once, and jobs go on; twice, and they are cancelled.
+-- Once, and jobs go on; twice, and they are cancelled. It may have ended since.
 local function leave(self, given, signals)
   local record = self.record
+  if record.finished then return end
   self:note{ event = "detach" }
   telling.close(self.observers)
   telling.say(LEFT, record.run, counted(record.counts.running), record.counts.waiting, record.run, record.run)

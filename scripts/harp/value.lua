@@ -30,6 +30,12 @@ function value.is_result(v)
   return getmetatable(v) == Result
 end
 
+--- Is `v` an object of that name, such as "harp.job"?
+function value.is_a(v, name)
+  local metatable = type(v) == "table" and getmetatable(v)
+  return type(metatable) == "table" and metatable.__name == name
+end
+
 local Named = { __name = "harp.named" }
 
 --- Marks a table as the named arguments of a call: `host.f(harp.named{a = 1})`.

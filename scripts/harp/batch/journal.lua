@@ -11,7 +11,7 @@ local random = require "harp.batch.random"
 
 local journal = {}
 
-local FORMAT = 1                -- of the events
+local FORMAT = 2                -- of the events
 local SUFFIX = ".jsonl"
 local EAGAIN, ENOENT = 11, 2
 local LETTERS, LENGTH = "abcdefghijkmnpqrstuvwxyz23456789", 6

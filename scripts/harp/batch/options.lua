@@ -5,6 +5,7 @@ local command_line = require "harp.command_line"
 local journal = require "harp.batch.journal"
 local quantities = require "harp.quantities"
 local reading = require "harp.cli.reading"
+local value = require "harp.value"
 
 local options = {}
 
@@ -22,10 +23,10 @@ end
 local function shares(text)
   local list = {}
   for word in (text .. ","):gmatch "([^,]*)," do
-    local value, complaint = share(word)
-    if not value then return nil, complaint end
-    if value == 0 or value == "0%" then return nil, "a wave has at least one host" end
-    list[#list + 1] = value
+    local size, complaint = share(word)
+    if not size then return nil, complaint end
+    if size == 0 or size == "0%" then return nil, "a wave has at least one host" end
+    list[#list + 1] = size
   end
   return list
 end
@@ -88,7 +89,7 @@ local SHARE = "a number of hosts, or a share of them, such as \"5%\""
 -- Each: a test, and what the value must be. harp.batch says what they mean.
 local FIELDS = {
   name = { journal.is_name, "a name of letters, digits, '_', '.' and '-'" },
-  caller = { function(v) return type(v) == "table" end, "a harp.caller" },
+  caller = { function(v) return value.is_a(v, "harp.caller") end, "a harp.caller" },
   hosts = { function(v) return is_callable(v) or is_selection(v) end,
     "a selection of hosts, a list of them, or a function that returns one" },
   limit = { is_selection, "a selection of hosts" },

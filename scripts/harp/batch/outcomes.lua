@@ -32,17 +32,18 @@ local BY_STATUS = {}
 for name, status in pairs(STATUS) do BY_STATUS[status] = name end
 
 -- What a dispatcher, or the way to it, says when the call never came to the
--- daemon.
+-- daemon. Of a connection that was made before it ended harp says none of these.
 local UNREACHABLE = {
   econnrefused = true, nxdomain = true, ehostunreach = true, enetunreach = true, ehostdown = true, enetdown = true,
   etimedout = true, certificate = true, tls = true, proxy = true, bad_address = true,
 }
 
--- The connection to the daemon was lost while the procedure ran, a server was
--- stopped; or the job is one that the dispatcher has forgotten.
+-- The connection to the daemon was lost, or made no sense any more, while the
+-- procedure ran, a server was stopped; or the job is one that the dispatcher has
+-- forgotten.
 local LOST = {
-  closed = true, econnreset = true, epipe = true, read_error = true, network_error = true, invalid_jobid = true,
-  shutdown = true,
+  closed = true, econnreset = true, epipe = true, read_error = true, network_error = true, bad_protocol = true,
+  shutdown = true, invalid_jobid = true,
 }
 
 --- Is it none of ok and not_reached?
@@ -72,7 +73,7 @@ function outcomes.may_be_retried(name, type) return AGAIN[name] and (name ~= "er
 --- The outcome that an error stands for.
 function outcomes.of(failure)
   if not core.is_error(failure) then return "error" end
-  if failure.kind == "RemoteError" then
+  if failure.kind == "RemoteError" or failure.kind == "CommunicationError" then
     if UNREACHABLE[failure.type] then return "unreachable" end
     if LOST[failure.type] then return "unknown" end
   end

@@ -7,6 +7,7 @@ local new_record = require "harp.batch.record"
 local printable = require "harp.printable"
 local redaction = require "harp.redaction"
 local show = require "harp.cli.show"
+local value = require "harp.value"
 
 local plan = {}
 
@@ -112,9 +113,6 @@ function plan.record(settings, names)
 end
 
 --- Is a value a job that a step has returned?
-function plan.is_job(v)
-  local metatable = type(v) == "table" and getmetatable(v)
-  return type(metatable) == "table" and metatable.__name == "harp.job"
-end
+function plan.is_job(v) return value.is_a(v, "harp.job") end
 
 return plan

@@ -8,15 +8,17 @@
 --     resume   another process goes on; dispatcher: that may be another one
 --     wave     wave (number): begins        wave_end  wave
 --     start    attempt: a host's turn, or its next one
---     call     key, procedure: is about to be submitted
+--     call     key, attempt, step, procedure, arguments (a digest): is about to
+--              be submitted
 --     job      key, job (id): was accepted
 --     refused  key, message: was not accepted; failure: the error, where it is
 --              that of the call and not of the way to the dispatcher
 --     packet   job, number, data: not kept in the journal
 --     step     name, value: batch.step has ended
 --     retry    attempt, outcome, message, pause (seconds)
---     end      outcome, attempts, value | message and type, job, packets, count
---     stop     reason: no more hosts are begun
+--     end      outcome, attempts, value | message and type, job, packets, count,
+--              before
+--     stop     reason: no more hosts are begun; wave: that is over all the same
 --     detach   who watched has gone; jobs go on
 --     finish   outcomes are final
 --
@@ -33,17 +35,23 @@
 --       outcome, value, message, type     when it has ended
 --       is_long       its value is too long to be kept: its job has it
 --       job           id of the last one
---       calls         key → { procedure, job, refused, failure, time, dispatcher }
+--       calls         key → { number (of the host's), attempt, step, procedure,
+--                     arguments, job, refused, failure, time, dispatcher }
+--       call_count    how many there are
 --       steps         name → { value = }
---       packets       list of the last packets, count: how many there were
+--       packets       list of the last packets, sizes (bytes of each), size (of all),
+--                     count: how many there were, before: a digest of those
+--                     that are not kept
 --     }
 
+local core = require "harp.core"
 local outcomes = require "harp.batch.outcomes"
 
 local Record = {}
 Record.__index = Record
 
 local MOST_PACKETS = 100        -- of a host, the last ones
+local MOST_BYTES = 64 << 10     -- of JSON, of them
 
 local function host_of(record, event)
   local host = record.by_host[event.host]
@@ -51,10 +59,14 @@ local function host_of(record, event)
   return host
 end
 
+local function forget_packets(host)
+  host.packets, host.sizes, host.size, host.count, host.before = {}, {}, 0, 0, nil
+end
+
 local function add_host(record, name, wave)
-  record.by_host[name] = {
-    name = name, wave = wave, state = "waiting", attempts = 0, calls = {}, steps = {}, packets = {}, count = 0,
-  }
+  local host = { name = name, wave = wave, state = "waiting", attempts = 0, calls = {}, call_count = 0, steps = {} }
+  forget_packets(host)
+  record.by_host[name] = host
 end
 
 local function count(record, what, by)
@@ -68,10 +80,22 @@ local function move(record, host, state, outcome)
   count(record, outcome or state, 1)
 end
 
+-- Of what is nested too deeply for an event it is too much.
+local function size_of(data)
+  if type(data) == "string" then return #data end
+  local well, text = pcall(core.encode, { { data } })
+  return well and #text or MOST_BYTES + 1
+end
+
 local function keep_packet(host, data)
-  host.count = host.count + 1
-  host.packets[#host.packets + 1] = data
-  if #host.packets > MOST_PACKETS then table.remove(host.packets, 1) end
+  local size = size_of(data)
+  host.count, host.size = host.count + 1, host.size + size
+  host.packets[#host.packets + 1], host.sizes[#host.sizes + 1] = data, size
+  while #host.packets > MOST_PACKETS or host.size > MOST_BYTES do
+    host.size = host.size - table.remove(host.sizes, 1)
+    local well, digest = pcall(core.digest, core.array{ host.before or "", table.remove(host.packets, 1) })
+    host.before = well and digest or host.name
+  end
 end
 
 local take = {}
@@ -113,17 +137,20 @@ function take.start(record, event)
   local host = host_of(record, event)
   host.attempt, host.attempts = event.attempt, math.max(host.attempts, event.attempt)
   host.start = host.start or event.time
-  host.packets, host.count = {}, 0
+  forget_packets(host)
   move(record, host, "running")
 end
 
 -- One that is submitted again may have been accepted the first time.
 function take.call(record, event)
-  local calls = host_of(record, event).calls
-  local before = calls[event.key]
+  local host = host_of(record, event)
+  local before = host.calls[event.key]
   local is_again = before and not before.refused
-  calls[event.key] = {
-    procedure = event.procedure, time = is_again and before.time or event.time, dispatcher = record.dispatcher,
+  host.call_count = host.call_count + (before and 0 or 1)
+  host.calls[event.key] = {
+    number = before and before.number or host.call_count, attempt = event.attempt, step = event.step,
+    procedure = event.procedure, arguments = event.arguments, time = is_again and before.time or event.time,
+    dispatcher = record.dispatcher,
   }
 end
 
@@ -154,10 +181,12 @@ take["end"] = function(record, event)
   host.stop, host.attempts = event.time, event.attempts or host.attempts
   host.value, host.is_long, host.message, host.type = event.value, event.is_long, event.message, event.type
   host.job = event.job or host.job
-  if event.packets then host.packets, host.count = event.packets, event.count end
+  if event.packets then host.packets, host.count, host.before = event.packets, event.count, event.before end
 end
 
-function take.stop(record, event) record.stopped = event.reason end
+function take.stop(record, event)
+  record.stopped, record.waves_ended = event.reason, event.wave or record.waves_ended
+end
 
 function take.detach(record, event) record.detached = event.time end
 

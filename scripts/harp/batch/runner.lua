@@ -15,6 +15,7 @@ Runner.__index = Runner
 
 local LONGEST_PAUSE = 300       -- seconds between two attempts
 local LONGEST_VALUE = 64 << 10  -- bytes of JSON that the journal keeps of a host's value
+local MOST_VALUES = 64 << 20    -- bytes of JSON of longer ones that are at hand; others are asked for again
 local PATIENCE = 1              -- seconds that ids of submitted calls are waited for when the run is left
 
 -- ---- what happens ----
@@ -72,9 +73,6 @@ end
 
 -- ---- one attempt ----
 
--- Is a call's key of that attempt?
-local function is_of_attempt(key, number) return key:match "^%d+" == tostring(number) end
-
 local function is_cancelled_task(failure)
   return core.is_error(failure, "CancelledException") and failure.type == "task"
 end
@@ -95,11 +93,20 @@ local function text_of(failure)
   return journal.text((tostring(failure):gsub("%s*\n.*", "")))
 end
 
+-- Is a job one of a host's calls?
+local function is_job_of(host, id)
+  for _, call in pairs(host.calls) do
+    if call.job == id then return id ~= nil end
+  end
+  return false
+end
+
 -- An end: true and the value; or the outcome, and what is told of the failure.
 -- Whether the dispatcher itself is lost is no matter of one host.
 local function ended(at, well, v)
   if well then return { outcome = "ok", value = v } end
-  local lost = at.lost == v or core.is_error(v, "CommunicationError") and v.job and v.type ~= "unknown_outcome"
+  local lost = at.lost == v or core.is_error(v, "CommunicationError") and v.type ~= "unknown_outcome"
+    and is_job_of(at.record, v.job)
   return {
     outcome = outcomes.of(v), message = text_of(v), type = core.is_error(v) and v.type or "lua",
     job = core.is_error(v) and v.job or nil, lost = lost and v or nil,
@@ -108,8 +115,8 @@ end
 
 -- Is there a call of an attempt of which nobody knows whether it was accepted?
 local function is_in_doubt(host, number)
-  for key, call in pairs(host.calls) do
-    if not call.job and not call.refused and is_of_attempt(key, number) then return true end
+  for _, call in pairs(host.calls) do
+    if call.attempt == number and not call.job and not call.refused then return true end
   end
   return false
 end
@@ -146,8 +153,10 @@ local function note_end(self, name, number, result)
   else
     event.value = result.value
   end
-  if host.count > 0 then event.packets, event.count = core.array(host.packets), host.count end
-  if event.is_long then self.values[name] = result.value end
+  if host.count > 0 then
+    event.packets, event.count, event.before = core.array(host.packets), host.count, host.before
+  end
+  if event.is_long and #text <= self.room then self.values[name], self.room = result.value, self.room - #text end
   if outcomes.is_failure(event.outcome) and self.on_fail == "batch" then
     self:stop(("%s failed, and on_fail is \"batch\""):format(name))
   end
@@ -157,8 +166,8 @@ end
 -- What of a failed attempt still runs must not run beside the next one. A
 -- dispatcher that is gone by now is noticed by that one.
 local function cancel_calls(self, host, number)
-  for key, call in pairs(host.calls) do
-    if call.job and is_of_attempt(key, number) then
+  for _, call in pairs(host.calls) do
+    if call.attempt == number and call.job then
       pcall(function() self.caller:job(call.job):cancel{ retry_for = 0 } end)
     end
   end
@@ -176,6 +185,12 @@ local function is_to_be_retried(self, number, result)
   return outcomes.may_be_retried(result.outcome, result.type)
 end
 
+-- Waits until it is time for that, or no more further attempts are made.
+local function sleep(self, seconds)
+  local well, failure = pcall(tasks.timeout, seconds, self.is_ending.wait, self.is_ending)
+  if not well and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
+end
+
 -- Noted first: who dies here must not take the cancelling for the outcome.
 local function wait_for_next(self, host, number, result)
   local seconds = pause(self, number)
@@ -184,7 +199,7 @@ local function wait_for_next(self, host, number, result)
     pause = seconds,
   }
   cancel_calls(self, host, number)
-  core.sleep(seconds)
+  sleep(self, seconds)
 end
 
 -- The attempt that is next, or that another process did not bring to its end.
@@ -216,20 +231,27 @@ end
 -- does, when that died before its end.
 function Runner:take_up(dispatcher)
   self:note{ event = "resume", dispatcher = dispatcher }
-  self.stopping = self.record.stopped ~= nil
+  if self.record.stopped then self:end_begun() end
 end
 
---- No further hosts are begun; those that run go on to their ends.
-function Runner:stop(reason)
-  if self.stopping then return end
+--- Nothing more is begun, neither hosts nor further attempts.
+function Runner:end_begun()
   self.stopping = true
-  self:note{ event = "stop", reason = reason }
+  self.is_ending:fire()
+end
+
+--- No further hosts are begun; those that run go on to their ends. `wave`: that
+-- is over all the same.
+function Runner:stop(reason, wave)
+  if self.stopping then return end
+  self:end_begun()
+  self:note{ event = "stop", reason = reason, wave = wave }
 end
 
 --- The dispatcher cannot be reached any more: the run is left as it is. What is
 -- not known of a call is found out by who takes it up.
 function Runner:lose(failure)
-  self.stopping = true
+  self:end_begun()
   self.failure = self.failure or core.error{
     kind = "CommunicationError", type = failure.type ~= "unknown_outcome" and failure.type or "closed",
     message = "the dispatcher was lost: " .. (failure.message or failure.type),
@@ -247,13 +269,16 @@ local function failures_of(self, wave)
   return count
 end
 
--- Why there should be no further wave; nil when all is well.
-local function objection(self, number, wave)
-  local failures = failures_of(self, wave)
+-- Did more hosts of a wave fail than may? Why that is so.
+local function excess(self, number, wave, failures)
   if self.max_fail and number < #self.record.waves and plan.is_too_many(failures, self.max_fail, #wave) then
     return ("%d of %s of wave %d failed, and max_fail is %s"):format(
       failures, brief.count(#wave, "host"), number, self.max_fail)
   end
+end
+
+-- What after_wave has against further waves.
+local function objection(self, number, wave, failures)
   if not self.after_wave then return nil end
   local well, failure = pcall(self.after_wave, {
     number = number, of = #self.record.waves, hosts = wave, failed = failures,
@@ -264,36 +289,30 @@ local function objection(self, number, wave)
   if failure == false then return ("after wave %d: after_wave returned false"):format(number) end
 end
 
-local function has_left(self, wave)
-  for _, name in ipairs(wave) do
-    if self.record.by_host[name].state ~= "ended" then return true end
-  end
-  return false
-end
-
 -- Is there something to do in a wave? After a stop in none that had not begun.
-local function is_due(self, number, wave)
-  if self.stopping and number > self.record.wave then return false end
-  return number > self.record.waves_ended or has_left(self, wave)
+local function is_due(self, number)
+  return number > self.record.waves_ended and not (self.stopping and number > self.record.wave)
 end
 
--- Hosts of a wave that was over may be left: of a run that was stopped. What was
--- to be said about it has been said.
+-- A wave that the run was stopped in, or that after_wave objected to, is not over:
+-- it is looked at again when the run is taken up. What max_fail says is said once.
 local function run_wave(self, number, wave)
-  local is_new = number > self.record.waves_ended
   self:note{ event = "wave", wave = number }
   tasks.map(wave, function(name) run_host(self, name) end, { concurrency = self.concurrency })
-  if self.failure then return end
-  local reason = is_new and not self.stopping and objection(self, number, wave)
-  if reason then self:stop(reason) end
-  if is_new then self:note{ event = "wave_end", wave = number } end
+  if self.stopping then return end
+  local failures = failures_of(self, wave)
+  local reason = excess(self, number, wave, failures)
+  if reason then return self:stop(reason, number) end
+  reason = objection(self, number, wave, failures)
+  if reason then return self:stop(reason) end
+  self:note{ event = "wave_end", wave = number }
 end
 
 --- Runs what has not ended yet. A dispatcher that is lost is raised.
 function Runner:run()
   for number, wave in ipairs(self.record.waves) do
     if self.failure then break end
-    if is_due(self, number, wave) then run_wave(self, number, wave) end
+    if is_due(self, number) then run_wave(self, number, wave) end
   end
   if self.failure then error(self.failure, 0) end
   self:note{ event = "finish" }
@@ -324,6 +343,7 @@ end
 -- journal), is_extended (knows the dispatcher dedup keys?), public (what
 -- after_wave is given), observers.
 return function(fields)
-  fields.record, fields.submits, fields.values, fields.is_known = fields.writer.record, 0, {}, core.event()
+  fields.record, fields.submits, fields.values, fields.room = fields.writer.record, 0, {}, MOST_VALUES
+  fields.is_known, fields.is_ending = core.event(), core.event()
   return setmetatable(fields, Runner)
 end

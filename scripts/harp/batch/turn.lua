@@ -1,11 +1,16 @@
 --- A host's turn in a batch: the host as its step sees it, whose calls are in
 -- the journal before they are submitted, and the steps that are remembered.
 --
--- A call is known by its key: the attempt, the step that it is in, the
--- procedure, and which of its calls there it is. One whose job is known is not
--- submitted again: its job is taken up. One that was about to be submitted when
--- the process died is submitted with the same dedup key, where the dispatcher is
--- the same and knows such keys; elsewhere nobody can know whether it was accepted.
+-- A call is known by its key: its place, which is the attempt, the step and the
+-- task that it is made in and the procedure, and which of the calls of that place
+-- it is. One whose job is known is not submitted again: its job is taken up. One
+-- that was about to be submitted when the process died is submitted with the same
+-- dedup key, where the dispatcher is the same and knows such keys; elsewhere nobody
+-- can know whether it was accepted.
+--
+-- When a step is run again its calls have to be the same. The journal has a digest
+-- of their arguments to see that: tasks that come in another order get the jobs of
+-- their own calls, and a call with other arguments than before is not made.
 
 local callable = require "harp.callable"
 local core = require "harp.core"
@@ -20,29 +25,110 @@ Turn.__index = Turn
 local DEDUP_WINDOW = 24 * 3600  -- seconds: longer ago a call's fate is not known by its key
 local MARGIN = 3600
 
-local turns = setmetatable({}, { __mode = "k" })        -- by coroutine, and by host
+local turns = setmetatable({}, { __mode = "k" })        -- by host
 
 -- ---- calls ----
 
-local function key_of(self, procedure)
-  local place = ("%d %s"):format(self.attempt, self.step and self.step .. ": " .. procedure or procedure)
-  local number = (self.numbers[place] or 0) + 1
-  self.numbers[place] = number
-  return number == 1 and place or ("%s #%d"):format(place, number)
+-- What a task of a turn is in: the turn, the name of a step, and which task of
+-- those of the turn it is, by the order in which they were begun: "2.1" is the
+-- first one of the second.
+local Context = {}
+
+local function new_context(self, step, task)
+  return setmetatable({ turn = self, step = step, task = task or "", begun = 0 }, Context)
 end
 
--- Its options: those of the batch, with what the step says on top.
-local function options_of(self, key, own)
+function Context:__child()
+  self.begun = self.begun + 1
+  return new_context(self.turn, self.step, ("%s%s%d"):format(self.task, self.task == "" and "" or ".", self.begun))
+end
+
+-- The turn that the running task belongs to.
+local function current()
+  local context = core.context()
+  return getmetatable(context) == Context and context.turn or nil
+end
+
+-- Its context there; of another turn, or of none, it is in no step.
+local function context_of(self)
+  if current() == self then return core.context() end
+  return new_context(self)
+end
+
+local function doubt(text, ...)
+  error(core.error{ kind = "CommunicationError", type = "unknown_outcome", message = text:format(...) }, 0)
+end
+
+-- nil for what is no JSON. With the host's name, so that equal arguments of two
+-- hosts do not look so.
+local function digest_of(self, arguments)
+  local well, digest = pcall(core.digest, core.array{ self.run.id, self.name, arguments })
+  return well and digest or nil
+end
+
+-- A call of a step that is about to be made.
+local function new_call(self, procedure, arguments)
+  local context = context_of(self)
+  return {
+    procedure = procedure, arguments = arguments, digest = digest_of(self, arguments), step = context.step,
+    place = core.encode(core.array{ self.attempt, context.step or core.null, context.task, procedure }),
+  }
+end
+
+-- The calls of an attempt that the journal has, and that have not been made again
+-- yet, in their order.
+local function calls_left(record, attempt)
+  local list = {}
+  for key, call in pairs(record.calls) do
+    if call.attempt == attempt then list[#list + 1] = { key = key, place = key:match "^(.*) %d+$", call = call } end
+  end
+  table.sort(list, function(a, b) return a.call.number < b.call.number end)
+  return list
+end
+
+-- Where among them a call is: first of those of its own place.
+local function position_of(self, call)
+  local at = nil
+  for i, known in ipairs(self.left) do
+    local before = known.call
+    if before.procedure == call.procedure and before.step == call.step and before.arguments == call.digest then
+      if known.place == call.place then return i end
+      at = at or i
+    end
+  end
+  return at
+end
+
+-- Takes it from them. nil for a new call, if what was called in its place before
+-- has been called again.
+local function take_known(self, call)
+  local at = position_of(self, call)
+  if at then return table.remove(self.left, at) end
+  for _, known in ipairs(self.left) do
+    if known.place == call.place and not known.call.refused then
+      doubt("%s had other arguments before the run was cut off: it is not known whether this call was accepted "
+        .. "(what differs each time is for batch.step to remember)", call.procedure)
+    end
+  end
+end
+
+local function new_key(self, call)
+  local number = self.numbers[call.place] or 0
+  local function key() return ("%s %d"):format(call.place, number) end
+  repeat number = number + 1 until not self.record.calls[key()]
+  self.numbers[call.place] = number
+  return key()
+end
+
+-- Options: those of the batch, with what the step says on top.
+local function options_of(self, step, own)
   local run = self.run
   local all = {
     timeout = run.timeout, max_exec_time = run.timeout, queue = run:queue_of(self.name),
     info = { batch = {
-      run = run.id, host = self.name, step = self.step, attempt = self.attempt, hosts = #run.record.hosts,
+      run = run.id, host = self.name, step = step, attempt = self.attempt, hosts = #run.record.hosts,
     } },
   }
-  if run.is_extended then
-    all.dedup = { key = { batch = run.id, host = self.name, call = key }, window = DEDUP_WINDOW }
-  end
   for name, v in pairs(own) do
     if name == "info" then all.info.info = v else all[name] = v end
   end
@@ -58,11 +144,7 @@ end
 -- Of a call that was about to be submitted before: may it be so again?
 local function check_fate(self, call)
   if call.refused or is_known(self.run, call) then return end
-  error(core.error{
-    kind = "CommunicationError", type = "unknown_outcome",
-    message = ("the run was cut off while %s was submitted: it is not known whether it was accepted"):format(
-      call.procedure),
-  }, 0)
+  doubt("the run was cut off while %s was submitted: it is not known whether it was accepted", call.procedure)
 end
 
 -- Has the call certainly not been accepted?
@@ -78,14 +160,24 @@ local function is_lost(run, failure)
 end
 
 -- The journal has it first, but for what cannot be submitted; on disk, too, where
--- the dispatcher would not know the call again. Returns as pcall does.
-local function try(self, key, procedure, own, arguments)
+-- the dispatcher would not know the call again. Returns its key, and what pcall does.
+local function try(self, call, key, own)
   local run = self.run
-  local host = run.caller:host(self.name, options_of(self, key, own))
-  run:note{ event = "call", host = self.name, key = key, procedure = procedure }
+  local options = options_of(self, call.step, own)      -- during which others may be made
+  key = key or new_key(self, call)
+  if run.is_extended then
+    options.dedup = { key = { batch = run.id, host = self.name, call = key }, window = DEDUP_WINDOW }
+  end
+  local host = run.caller:host(self.name, options)
+  run:note{
+    event = "call", host = self.name, attempt = self.attempt, step = call.step, key = key,
+    procedure = call.procedure, arguments = call.digest,
+  }
   if not run.is_extended then run:sync() end
-  if core.is_array(arguments) then return pcall(host:procedure(procedure), table.unpack(arguments)) end
-  return pcall(host:procedure(procedure), arguments)
+  if core.is_array(call.arguments) then
+    return key, pcall(host:procedure(call.procedure), table.unpack(call.arguments))
+  end
+  return key, pcall(host:procedure(call.procedure), call.arguments)
 end
 
 -- Of one that the dispatcher, or harp itself, has refused the error is kept: it
@@ -98,17 +190,33 @@ local function note_refusal(self, key, failure)
   self.run:note{ event = "refused", host = self.name, key = key, message = text, failure = kept }
 end
 
+-- The end of the journal may have been lost with the machine: is what a dedup key
+-- found the same call? The dispatcher may have forgotten it.
+local function check_duplicate(self, call, job)
+  if not job:is_duplicate() then return end
+  local well, arguments = pcall(job.args, job)
+  if not well and core.is_error(arguments, "CommunicationError") then
+    self.lost = arguments
+    error(arguments, 0)
+  end
+  if well and digest_of(self, arguments) ~= call.digest then
+    doubt("%s was called with other arguments before: whether this call was accepted is not known", call.procedure)
+  end
+end
+
 local function submit(self, procedure, own, arguments)
-  local run, key = self.run, key_of(self, procedure)
-  local call = self.record.calls[key]
-  if call and call.job then return run.caller:job(call.job) end
-  if call and call.failure then error(core.error(call.failure), 0) end
-  if call then check_fate(self, call) end
+  local run, call = self.run, new_call(self, procedure, arguments)
+  local known = take_known(self, call)
+  local before = known and known.call
+  if before and before.job then return run.caller:job(before.job) end
+  if before and before.failure then error(core.error(before.failure), 0) end
+  if before then check_fate(self, before) end
   run:begin_submit()
-  local is_noted, well, job = pcall(try, self, key, procedure, own, arguments)
+  local is_noted, key, well, job = pcall(try, self, call, known and known.key, own)
   run:end_submit()
-  if not is_noted then error(well, 0) end
+  if not is_noted then error(key, 0) end
   if well then
+    check_duplicate(self, call, job)
     run:note{ event = "job", host = self.name, key = key, job = job:id() }
     return job
   end
@@ -142,6 +250,9 @@ function Host:__call(options)
   if type(options) ~= "table" then
     error("host{option = value} takes a table of options; to call a procedure: host.NAME(...)", 2)
   end
+  if options.dedup ~= nil then
+    error("the calls of a batch have dedup keys of their own, by which it knows them: leave out dedup", 2)
+  end
   for name, v in pairs(own.options) do all[name] = v end
   for name, v in pairs(options) do all[name] = v end
   own.turn.run.caller:host(own.turn.name, all)
@@ -170,10 +281,10 @@ local function remember(self, name, v)
 end
 
 local function enter(self, path, fn, host)
-  local outer = self.step
-  self.step, self.thread = path, coroutine.running()
+  local outer = core.context()
+  core.set_context(new_context(self, path, context_of(self).task))
   local results = table.pack(pcall(function() return wait_for(fn(host)) end))
-  self.step = outer
+  core.set_context(outer)
   if not results[1] then error(results[2], 0) end
   return results[2]
 end
@@ -181,12 +292,10 @@ end
 --- batch.step(name, fn): what fn(host) returns; of a host whose step of that name
 -- has ended before, what it returned then. A job is waited for.
 function Turn:run_step(name, fn, host)
-  if type(name) ~= "string" or name == "" then fail "a step has a name" end
+  if type(name) ~= "string" or name == "" or not utf8.len(name) then fail "a step has a name, a text in UTF-8" end
   if type(fn) ~= "function" then fail("step %q has no function", name) end
-  if self.step and self.thread ~= coroutine.running() then
-    fail("%q begins while %q of the same host is not over", name, self.step)
-  end
-  local path = self.step and self.step .. "/" .. name or name
+  local outer = context_of(self).step
+  local path = outer and outer .. "/" .. name or name
   if self.seen[path] then fail("there are two steps %q of one host: give each a name of its own", path) end
   self.seen[path] = true
   local before = self.record.steps[path]
@@ -200,10 +309,8 @@ end
 function turn.step(first, ...)
   local by_host = turns[first]
   if by_host then return by_host:run_step(..., select(2, ...), first) end
-  local self = turns[coroutine.running()]
-  if not self then
-    fail("this is not the step of a batch; in a task of its own: batch.step(host, name, fn)")
-  end
+  local self = current()
+  if not self then fail "this is not the step of a batch" end
   return self:run_step(first, (...))
 end
 
@@ -211,27 +318,28 @@ end
 function turn.new(run, record, attempt)
   local self = setmetatable({
     run = run, record = record, name = record.name, attempt = attempt, numbers = {}, seen = {}, calls = {},
+    left = calls_left(record, attempt),
   }, Turn)
   self.host = new_host(self, {})
   return self
 end
 
---- Calls step(host, name) in this coroutine: true and what it returns, or false
--- and what it raised, a text with a traceback where it is an error of Lua.
+--- Calls step(host, name) in this task: true and what it returns, or false and
+-- what it raised, a text with a traceback where it is an error of Lua.
 function Turn:call(step)
-  local thread = coroutine.running()
-  turns[thread] = self
+  local outer = core.context()
+  core.set_context(new_context(self))
   local results = table.pack(xpcall(step, function(failure)
     if type(failure) == "string" then return debug.traceback(failure, 2) end
     return failure
   end, self.host, self.name))
-  turns[thread] = nil
+  core.set_context(outer)
   return results[1], results[2]
 end
 
 --- Is a step's function called by a dry run?
 function turn.is_dry()
-  local self = turns[coroutine.running()]
+  local self = current()
   return self ~= nil and self.run.is_dry or false
 end
 
