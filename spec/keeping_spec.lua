@@ -4,6 +4,7 @@
 local harness = require "spec.support.harness"
 local harp = require "harp"
 local socket = require "socket"
+local unix = require "socket.unix"
 
 local ask, eventually = harness.ask, harness.eventually
 
@@ -11,6 +12,7 @@ local PROCEDURES = [[
 procedure("sum", function(a, b) return a + b end)
 procedure("text", function(size) return ("x"):rep(size) end)
 procedure("sleep", function(seconds) require "harp".sleep(seconds) return "slept" end)
+procedure("mark", function(file) local f <close> = assert(io.open(file, "a")) f:write "ran\n" end)
 stream("count", function(n, seconds)
   for i = 1, n do
     coroutine.yield{ i = i }
@@ -184,17 +186,6 @@ describe("the dispatcher", function()
       assert.same({ result = 3 }, outcome(queued))
     end)
 
-    it("forgets their dedup keys with them", function()
-      start "keep_for = 0.2"
-      local dedup = { dedup = { key = "once", window = 1000 } }
-      local old = submit("sum", { 1, 2 }, dedup)
-      assert.equal(old, submit("sum", { 1, 2 }, dedup))
-      eventually(function() return is_gone(old) end)
-      local new = submit("sum", { 1, 2 }, dedup)
-      assert.not_equal(old, new)
-      assert.same({ result = 3 }, outcome(new))
-    end)
-
     it("spares what is being read", function()
       start "keep_for = 0.2"
       local id, other = submit("texts", { 100, 100000 }), submit("sum", { 1, 2 })
@@ -286,6 +277,114 @@ describe("the dispatcher", function()
         assert.equal(1, code)
         assert.truthy(errors:find(wrong:match "^%S+"), errors)
       end
+    end)
+  end)
+
+  describe("when a job with a dedup key is gone", function()
+    local LONG = 30 * 3600      -- seconds
+    local file, at
+
+    before_each(function() file, at = os.tmpname(), harness.directory() .. "/control" end)
+    after_each(function() os.remove(file) end)
+
+    local function call(window, key)
+      return request{
+        host = "localhost", procedure = "mark", arguments = harp.array{ file },
+        dedup = { key = key or "once", window = window },
+      }
+    end
+
+    local function prune()
+      local connection = unix.stream and unix.stream() or unix()
+      assert(connection:connect(at))
+      assert(connection:send '{"prune":0}\n')
+      local reply = harp.decode(assert(connection:receive "*l"))
+      connection:close()
+      return reply.pruned
+    end
+
+    local function lose(id)
+      eventually(function() return is_gone(id) end)
+      return id
+    end
+
+    local function runs() return select(2, harness.read(file):gsub("ran\n", "")) end
+
+    -- The key is still that of the job, and nothing new runs.
+    local function check_known(id, key)
+      local before = runs()
+      assert.same({ harpcaller = 1, job_id = id, duplicate = true }, call(LONG, key))
+      assert.equal("invalid_jobid", outcome(id).error.type)
+      for _, line in ipairs(jobs()) do assert.not_equal(id, line.job.id) end
+      assert.equal(before, runs())
+    end
+
+    -- A call with the key is a new one, however long ago the job was.
+    local function check_forgotten(id, key)
+      local reply
+      eventually(function()
+        reply = call(LONG, key)
+        return not reply.duplicate
+      end)
+      assert.not_equal(id, reply.job_id)
+    end
+
+    it("of old age, the key is known in its window, after a kill -9 too", function()
+      start "keep_for = 0.05"
+      local id = lose(call(LONG).job_id)
+      check_known(id)
+      dispatcher:stop "KILL"
+      dispatcher:restart()
+      check_known(id)
+      assert.equal(1, runs())
+    end)
+
+    it("for want of space, the key is known in its window", function()
+      start "keep_bytes = 1"
+      check_known(lose(call(LONG).job_id))
+      assert.equal(1, runs())
+    end)
+
+    it("as was asked for, the key is known in its window, and goes at the next start", function()
+      start(("control = 'unix:%s'"):format(at))
+      local id, short = call(LONG).job_id, call(0.2, "short").job_id
+      outcome(id)
+      outcome(short)
+      eventually(function()
+        prune()
+        return is_gone(id) and is_gone(short)
+      end)
+      check_known(id)
+      assert.equal(2, runs())
+      socket.sleep(0.2)
+      dispatcher:stop "KILL"
+      dispatcher:restart()
+      check_forgotten(short, "short")
+      check_known(id)
+    end)
+
+    it("the key goes when its window is over, and a call with it runs", function()
+      start "keep_for = 0.05"
+      local ids = {}
+      for i = 1, 20 do ids[i] = call(0.3, i).job_id end
+      for i, id in ipairs(ids) do check_forgotten(lose(id), i) end
+      eventually(function() return runs() == 40 end)
+    end)
+
+    -- spec/data/schema3.db has two jobs that ended, with the keys "old" and "new".
+    it("that an older harp took, the key is known for a day", function()
+      start "keep_for = 0.05"
+      assert.equal(0, dispatcher:stop())
+      local database = harness.read "spec/data/schema3.db"
+      for submitted, hours in pairs{ [1500000000.375] = 25, [1700000000.375] = 23 } do
+        database = database:gsub(string.pack(">d", submitted):gsub("%W", "%%%0"), function()
+          return string.pack(">d", os.time() + 0.375 - hours * 3600)
+        end)
+      end
+      harness.write(dispatcher.directory .. "/dispatcher.db", database)
+      dispatcher:restart()
+      check_forgotten(lose "11111111-1111-4111-8111-111111111111", "old")
+      check_known(lose "22222222-2222-4222-8222-222222222222", "new")
     end)
   end)
 

@@ -32,6 +32,17 @@ static const char *const steps[] = {
     /* pruned: jobs that are gone, and whose packets are going. */
     ("CREATE INDEX job_end ON job (end) WHERE end IS NOT NULL;"
      "CREATE TABLE pruned (seq INTEGER PRIMARY KEY);"),
+
+    /*
+     * spent: dedup keys of jobs that are gone. The windows of older jobs are
+     * not known: a day, which is the client's default.
+     */
+    ("ALTER TABLE job ADD COLUMN dedup_window REAL NOT NULL DEFAULT 86400;"
+     "CREATE TABLE spent ("
+     " key TEXT NOT NULL, submit REAL NOT NULL, id TEXT NOT NULL,"
+     " until REAL NOT NULL);"
+     "CREATE INDEX spent_key ON spent (key, submit);"
+     "CREATE INDEX spent_until ON spent (until);"),
 };
 
 #define VERSION ((int)(sizeof steps / sizeof *steps))

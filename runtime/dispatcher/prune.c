@@ -8,13 +8,13 @@
 #include "dispatcher/database.h"
 #include "dispatcher/statements.h"
 
-#define STEP_ROWS 512           /* of jobs and packets */
+#define STEP_ROWS 512           /* of jobs, packets and keys */
 #define STEP_TIME 4000000       /* ns */
-#define CHUNK 8                 /* packets, or pages, between two looks */
+#define CHUNK 8                 /* packets, keys or pages between two looks */
 #define MOST_FREE 1024          /* pages worth keeping for what comes */
 
-enum { SELECT_LEFT, DELETE_PACKETS, DELETE_LEFT, SELECT_EXCESS, INSERT_LEFT,
-       DELETE_JOB, COUNT };
+enum { SELECT_LEFT, DELETE_PACKETS, DELETE_LEFT, DELETE_SPENT, SELECT_EXCESS,
+       INSERT_LEFT, INSERT_SPENT, DELETE_JOB, COUNT };
 
 static const char *const texts[COUNT] = {
     [SELECT_LEFT] = "SELECT min(seq) FROM pruned WHERE seq > 0",
@@ -22,11 +22,18 @@ static const char *const texts[COUNT] = {
         "DELETE FROM packet WHERE job = ?1 AND number <"
         " (SELECT min(number) FROM packet WHERE job = ?1) + ?2",
     [DELETE_LEFT] = "DELETE FROM pruned WHERE seq = ?",
+    [DELETE_SPENT] =
+        "DELETE FROM spent WHERE rowid IN"
+        " (SELECT rowid FROM spent WHERE until < ?2 ORDER BY until LIMIT ?1)",
     [SELECT_EXCESS] =
         "SELECT end, seq, id FROM job INDEXED BY job_end"
         " WHERE end IS NOT NULL AND end < ?1 AND (end, seq) > (?2, ?3)"
         " ORDER BY end, seq LIMIT 1",
     [INSERT_LEFT] = "INSERT INTO pruned VALUES (?)",
+    [INSERT_SPENT] =
+        "INSERT INTO spent SELECT dedup, submit, id, submit + dedup_window"
+        " FROM job WHERE seq = ?1 AND dedup IS NOT NULL"
+        " AND submit + dedup_window >= ?2",
     [DELETE_JOB] = "DELETE FROM job WHERE seq = ?",
 };
 
@@ -90,6 +97,23 @@ static int remove_packets(struct pruning *pruning, int64_t job)
     return run(pruning, DELETE_LEFT, job);
 }
 
+/* ---- keys ---- */
+
+static int run_now(struct pruning *pruning, int which, int64_t number)
+{
+    sqlite3_bind_double(pruning->prepared[which], 2, database_now());
+    return run(pruning, which, number);
+}
+
+/* Some of those whose windows are over. */
+static int remove_keys(struct pruning *pruning, bool *found)
+{
+    int status = run_now(pruning, DELETE_SPENT, CHUNK);
+
+    *found = status == SQLITE_DONE && sqlite3_changes(pruning->database) > 0;
+    return status;
+}
+
 /* ---- jobs ---- */
 
 static int64_t pragma(struct pruning *pruning, const char *name)
@@ -113,6 +137,8 @@ static int remove_job(struct pruning *pruning, int64_t job)
 {
     int status = run(pruning, INSERT_LEFT, job);
 
+    if (status == SQLITE_DONE)
+        status = run_now(pruning, INSERT_SPENT, job);
     if (status == SQLITE_DONE)
         status = run(pruning, DELETE_JOB, job);
     pruning->operation->answer.count++;
@@ -177,6 +203,8 @@ static int advance(struct pruning *pruning, bool *found)
     if (status == SQLITE_DONE && *found)
         return remove_packets(pruning, left);
     if (status == SQLITE_DONE)
+        status = remove_keys(pruning, found);
+    if (status == SQLITE_DONE && !*found)
         status = look_at_job(pruning, found);
     if (status == SQLITE_DONE && !*found)
         status = give_back(pruning, found);

@@ -1,4 +1,4 @@
-/* The removal of jobs from the database, in small steps. */
+/* The removal of jobs and dedup keys from the database, in small steps. */
 #ifndef HARP_DISPATCHER_PRUNE_H
 #define HARP_DISPATCHER_PRUNE_H
 

@@ -4,7 +4,12 @@
  * pauses. Settings: `keep_for`, seconds since the end of a job, and
  * `keep_bytes`, of the database without its free pages; 0, the default, is
  * without end. A job that has not ended is never removed, nor one that a
- * client reads; the dedup key of a job goes with it.
+ * client reads.
+ *
+ * The dedup key of a job, with the job's id, outlives it until its window is
+ * over. Keys count in `keep_bytes`, and do not give way to it. Without limits
+ * there are some only after retention_prune: those whose windows are over go
+ * with the next one, at a reload, or at the next start.
  */
 #ifndef HARP_DISPATCHER_RETENTION_H
 #define HARP_DISPATCHER_RETENTION_H

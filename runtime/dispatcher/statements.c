@@ -26,11 +26,14 @@ static const char *const texts[STATEMENTS] = {
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [SELECT_DUPLICATE] =
-        "SELECT id FROM job WHERE dedup = ? AND submit >= ?"
+        "SELECT id, submit FROM job WHERE dedup = ?1 AND submit >= ?2"
+        " UNION ALL"
+        " SELECT id, submit FROM spent WHERE key = ?1 AND submit >= ?2"
         " ORDER BY submit DESC LIMIT 1",
     [INSERT_JOB] =
-        "INSERT INTO job (" CALL_COLUMNS ", id, submit, dedup, seq)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        "INSERT INTO job"
+        " (" CALL_COLUMNS ", id, submit, dedup, dedup_window, seq)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
         /* Not one whose packets are still there. */
         " max(ifnull((SELECT max(seq) FROM job), 0),"
         " ifnull((SELECT max(seq) FROM pruned), 0)) + 1)",
@@ -160,6 +163,7 @@ static int insert_job(struct statements *statements,
     bind_text(insert, 9, operation->id);
     sqlite3_bind_double(insert, 10, time);
     bind_text(insert, 11, operation->call->dedup_key);
+    sqlite3_bind_double(insert, 12, operation->call->dedup_window);
     status = sqlite3_step(insert);
     operation->answer.number = sqlite3_last_insert_rowid(statements->database);
     return status;

@@ -57,7 +57,7 @@ struct store_excess {
 struct store_answer {
     const struct harp_error *error;     /* NULL when all went well */
     int64_t number;                     /* of the job, in the store */
-    const char *duplicate;              /* id of the job that was there */
+    const char *duplicate;              /* id of the job that has the key */
     const struct request *call;         /* as it was submitted */
     const struct reply_job *job;        /* NULL when it is not there */
 
@@ -106,7 +106,7 @@ int store_recover(struct store *store, struct text outcome,
 /*
  * The call is the owner's until the completion, which tells the number or, if
  * the call has a dedup key that a job of its window has too, that job's id:
- * nothing is added then.
+ * nothing is added then. That job may have been removed since.
  */
 void store_add_job(struct store *store, const char *id,
                    const struct request *call,
@@ -123,8 +123,9 @@ void store_end_job(struct store *store, int64_t job, struct text outcome,
 /*
  * A step in removing jobs, which takes some milliseconds: the longest ended
  * first, and none that has not ended or is spared. Job by job: it is gone for
- * all at once, its packets in many steps. The answer tells how many jobs went
- * and, if it is not complete, at which place the next step is to go on.
+ * all at once, its packets in many steps, and its dedup key when the window of
+ * that is over. The answer tells how many jobs went and, if it is not complete,
+ * at which place the next step is to go on.
  */
 extern const struct store_place store_oldest;
 void store_prune(struct store *store, const struct store_excess *excess,
