@@ -231,7 +231,7 @@ function clients.again(round, server)
   local seen = round.seen
   local function ask(call) return harp.decode(harness.ask(server, harp.encode(call) .. "\n")[1]) end
   for id, job in pairs(seen.jobs) do
-    if job.call.dedup and not round.pruned then
+    if job.call.dedup then
       local reply = ask(job.call)
       if reply.job_id ~= id then error(("job %s: made again it was %s"):format(id, harp.encode(reply))) end
     end
@@ -239,7 +239,9 @@ function clients.again(round, server)
   for tag, call in pairs(seen.calls) do
     if call.dedup then
       local reply = ask(call)
-      job_of(seen, assert(reply.job_id, harp.encode(reply)), call, tag)
+      assert(reply.job_id, harp.encode(reply))
+      -- One that was pruned has left its key behind.
+      if not (round.pruned and reply.duplicate) then job_of(seen, reply.job_id, call, tag) end
       seen.calls[tag] = nil
     end
   end

@@ -17,7 +17,7 @@ local check = require "spec.crash.check"
 local ROUNDS = math.tointeger(tonumber(os.getenv "CRASHES" or 500))
 local SEED = math.tointeger(tonumber(os.getenv "CRASH_SEED" or os.time()))
 local ONLY = math.tointeger(tonumber(os.getenv "CRASH_ROUND" or 0))
-local WRITES = 300              -- of a round, or some less; 44 of them make the database
+local WRITES = 300              -- of a round, or some less; 50 of them make the database
 local ENOSPC, EIO = 28, 5
 
 local FAULT = assert(os.getenv "HARP_BUILD") .. "/fault.so"
@@ -89,7 +89,7 @@ local function fill_disk(round)
   local at, milliseconds = 1 + random(round.write), random(5, 100)
   return { lenient = true,
     name = ("the disk failing, errno %d from write %d, for %d ms"):format(number, at, milliseconds),
-    fault = ("fail %d %d %d"):format(at + 44, milliseconds, number), seconds = 0.3 }
+    fault = ("fail %d %d %d"):format(at + 50, milliseconds, number), seconds = 0.3 }
 end
 
 local function fail_reads(round)
