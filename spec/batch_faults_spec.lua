@@ -593,22 +593,42 @@ describe("a batch's", function()
       for job in rpc:jobs{ info = id, state = "running" } do rpc:job(job.id):cancel() end
     end)
 
-    it("does not submit again what another dispatcher may have accepted", function()
-      local one = recipe.new(dispatcher.address, [[
-      local run = batch.run{ name = "moved", caller = rpc, hosts = "web001", show = "none",
-        step = function(host, at) return host.mark(at) end }
-      print(run.results.web001.outcome)]])
-      assert.equal("ok\n", (one:run()))
-      local id = one:ids "moved"[1]
-      -- As it was when the process died before the id came, at another dispatcher.
+    -- The journal of a run as it was before events of these kinds came.
+    local function forget(one, id, kinds)
       local lines = {}
       for line in harness.read(one:path(id)):gmatch "[^\n]+" do
-        if not line:find '"event":"[jewf]%a*' or line:find '"event":"wave"' then lines[#lines + 1] = line end
+        if not kinds[harp.decode(line).event] then lines[#lines + 1] = line end
       end
-      local text = table.concat(lines, "\n"):gsub(dispatcher.address:gsub("%p", "%%%0"), "elsewhere:3502")
-      harness.write(one:path(id), text .. "\n")
+      harness.write(one:path(id), table.concat(lines, "\n") .. "\n")
+    end
+
+    local MOVED = [[
+    local run = batch.run{ name = "moved", caller = rpc, hosts = "web001", show = "none",
+      step = function(host, at) return host.mark(at) end }
+    print(run.results.web001.outcome)]]
+
+    it("does not submit again what another dispatcher may have accepted", function()
+      local one = recipe.new(dispatcher.address, MOVED)
+      assert.equal("ok\n", (one:run()))
+      local id = one:ids "moved"[1]
+      forget(one, id, { job = true, ["end"] = true, wave_end = true, finish = true })
+      local text = harness.read(one:path(id)):gsub(dispatcher.address:gsub("%p", "%%%0"), "elsewhere:3502")
+      harness.write(one:path(id), text)
       assert.equal("unknown\n", (one:resume(id)))
       assert.same({ "web001" }, lines_of_runs())
+    end)
+
+    it("does not call again what a dispatcher has forgotten: its key is known for longer", function()
+      local server = harness.dispatcher{ daemon = daemon, hosts = 20, settings = "keep_for = 0.2" }:keep_address()
+      local one = recipe.new(server.address, MOVED)
+      assert.equal("ok\n", (one:run()))
+      local id = one:ids "moved"[1]
+      forget(one, id, { job = true, ["end"] = true, wave_end = true, finish = true })
+      local there = harp.caller(server.address)
+      harness.eventually(function() return #there:jobs{ info = id }:all() == 0 end, 20)
+      assert.equal("unknown\n", (one:resume(id)))
+      assert.same({ "web001" }, lines_of_runs())
+      server:stop "KILL"
     end)
 
     it("is one process's at a time", function()
@@ -730,11 +750,8 @@ describe("a batch's", function()
         harness.write(directory .. "/runs", "")
         local one = recipe.new(dispatcher.address, TASKS)
         assert.equal(9, select(3, one:run "SAME=1 DIES=1"))
-        local id, lines = one:ids "tasks"[1], {}
-        for line in harness.read(one:path(id)):gmatch "[^\n]+" do
-          if not line:find '"event":"[cj]%a*' then lines[#lines + 1] = line end
-        end
-        harness.write(one:path(id), table.concat(lines, "\n") .. "\n")
+        local id = one:ids "tasks"[1]
+        forget(one, id, { call = true, job = true })
         local output = one:resume(id, same)
         assert.truthy(output:find(expected), output)
         assert.equal(5, #lines_of_runs())

@@ -35,7 +35,8 @@
 --     queue        of each call: a table, a function of the host's name, or false;
 --                  default one of each host, so that batches do not meet there
 --     after_wave   function({ number, of, hosts, failed }, run), after each wave:
---                  what it raises, or false, stops the run
+--                  what it raises, or false, stops the run; it is called again for
+--                  that wave when the run is taken up
 --     dry_run      true: the steps run, their calls are only said; a step that
 --                  needs a result ends there
 --     show         what is seen: "auto" (a terminal is drawn on, else "lines"),
@@ -45,6 +46,12 @@
 --     report, junit   files for a page, and for JUnit's XML; of the second run of
 --                  a script NAME-2.html, and so on
 --     options      of batch.args: counts more than the other fields, but for hosts
+--
+-- When a run is taken up the steps that were not over are run again. Their calls of
+-- before are not made again, but give what they gave: so a step has to make the same
+-- calls with the same arguments each time. What differs, such as the time or what a
+-- host says, is for batch.step to remember. Calls that a step makes otherwise than by
+-- the host that it is given are in no journal, and are made again.
 --
 -- A script whose runs have failed ends with the status of the worst (run.code),
 -- unless it says otherwise by os.exit.
