@@ -673,7 +673,7 @@ describe("a batch's", function()
         step = function(host, name)
           if name == "web001" then return host.flaky("flaky", 1) end
           host.mark "begun"
-          return host.sleep(1.5)
+          return host.sleep(100)
         end,
       }]], { caller = "retry_for = 0.1" })
       local wait, since = one:start "LONG=1", os.time()
@@ -786,10 +786,16 @@ describe("a batch's", function()
     it("makes calls of a task that were not made yet while others of their procedure wait to be taken up", function()
       local one = recipe.new(dispatcher.address, [[
       local run = batch.run{ name = "chains", caller = rpc, hosts = "web001", show = "none", step = function(host)
+        local has_marked, said = false, nil
         local results = harp.map({ "a", "b" }, function(name)
           host.mark(name):get()
-          if name == (os.getenv "DIES" and "a" or "b") then harp.sleep(0.3) end
-          local said = host.echo(name .. "2"):get()
+          has_marked = has_marked or name == "a"
+          local function is_early()
+            if os.getenv "DIES" then return name == "a" or not has_marked end
+            return name == "b" and not said
+          end
+          while is_early() do harp.sleep(0.01) end
+          said = host.echo(name .. "2"):get()
           if os.getenv "DIES" then os.exit(9) end
           return said
         end)
