@@ -105,7 +105,7 @@ end
 -- Whether the dispatcher itself is lost is no matter of one host.
 local function ended(at, well, v)
   if well then return { outcome = "ok", value = v } end
-  local lost = at.lost == v or core.is_error(v, "CommunicationError") and v.type ~= "unknown_outcome"
+  local lost = at.lost[v] or core.is_error(v, "CommunicationError") and v.type ~= "unknown_outcome"
     and is_job_of(at.record, v.job)
   return {
     outcome = outcomes.of(v), message = text_of(v), type = core.is_error(v) and v.type or "lua",

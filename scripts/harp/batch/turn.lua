@@ -1,18 +1,13 @@
 --- A host's turn in a batch: the host as its step sees it, whose calls are in
 -- the journal before they are submitted, and the steps that are remembered.
 --
--- A call is known by its key: its place, which is the attempt, the step and the
--- task that it is made in and the procedure, and which of the calls of that place
--- it is. One whose job is known is not submitted again: its job is taken up. One
--- that was about to be submitted when the process died is submitted with the same
--- dedup key, where the dispatcher is the same and knows such keys; elsewhere nobody
--- can know whether it was accepted.
---
--- When a step is run again its calls have to be the same. The journal has a digest
--- of their arguments to see that: tasks that come in another order get the jobs of
--- their own calls, and a call with other arguments than before is not made.
+-- When a step is run again, a call of it whose job is known (by harp.batch.calls) is
+-- not submitted again: its job is taken up. One that was about to be submitted when
+-- the process died is submitted with the same dedup key, where the dispatcher is
+-- the same and knows such keys; elsewhere nobody can know whether it was accepted.
 
 local callable = require "harp.callable"
+local calls = require "harp.batch.calls"
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
 local plan = require "harp.batch.plan"
@@ -55,71 +50,6 @@ local function context_of(self)
   return new_context(self)
 end
 
-local function doubt(text, ...)
-  error(core.error{ kind = "CommunicationError", type = "unknown_outcome", message = text:format(...) }, 0)
-end
-
--- nil for what is no JSON. With the host's name, so that equal arguments of two
--- hosts do not look so.
-local function digest_of(self, arguments)
-  local well, digest = pcall(core.digest, core.array{ self.run.id, self.name, arguments })
-  return well and digest or nil
-end
-
--- A call of a step that is about to be made.
-local function new_call(self, procedure, arguments)
-  local context = context_of(self)
-  return {
-    procedure = procedure, arguments = arguments, digest = digest_of(self, arguments), step = context.step,
-    place = core.encode(core.array{ self.attempt, context.step or core.null, context.task, procedure }),
-  }
-end
-
--- The calls of an attempt that the journal has, and that have not been made again
--- yet, in their order.
-local function calls_left(record, attempt)
-  local list = {}
-  for key, call in pairs(record.calls) do
-    if call.attempt == attempt then list[#list + 1] = { key = key, place = key:match "^(.*) %d+$", call = call } end
-  end
-  table.sort(list, function(a, b) return a.call.number < b.call.number end)
-  return list
-end
-
--- Where among them a call is: first of those of its own place.
-local function position_of(self, call)
-  local at = nil
-  for i, known in ipairs(self.left) do
-    local before = known.call
-    if before.procedure == call.procedure and before.step == call.step and before.arguments == call.digest then
-      if known.place == call.place then return i end
-      at = at or i
-    end
-  end
-  return at
-end
-
--- Takes it from them. nil for a new call, if what was called in its place before
--- has been called again.
-local function take_known(self, call)
-  local at = position_of(self, call)
-  if at then return table.remove(self.left, at) end
-  for _, known in ipairs(self.left) do
-    if known.place == call.place and not known.call.refused then
-      doubt("%s had other arguments before the run was cut off: it is not known whether this call was accepted "
-        .. "(what differs each time is for batch.step to remember)", call.procedure)
-    end
-  end
-end
-
-local function new_key(self, call)
-  local number = self.numbers[call.place] or 0
-  local function key() return ("%s %d"):format(call.place, number) end
-  repeat number = number + 1 until not self.record.calls[key()]
-  self.numbers[call.place] = number
-  return key()
-end
-
 -- Options: those of the batch, with what the step says on top.
 local function options_of(self, step, own)
   local run = self.run
@@ -144,7 +74,7 @@ end
 -- Of a call that was about to be submitted before: may it be so again?
 local function check_fate(self, call)
   if call.refused or is_known(self.run, call) then return end
-  doubt("the run was cut off while %s was submitted: it is not known whether it was accepted", call.procedure)
+  calls.doubt("the run was cut off while %s was submitted: it is not known whether it was accepted", call.procedure)
 end
 
 -- Has the call certainly not been accepted?
@@ -164,7 +94,7 @@ end
 local function try(self, call, key, own)
   local run = self.run
   local options = options_of(self, call.step, own)      -- during which others may be made
-  key = key or new_key(self, call)
+  key = key or self.known:new_key(call)
   if run.is_extended then
     options.dedup = { key = { batch = run.id, host = self.name, call = key }, window = DEDUP_WINDOW }
   end
@@ -184,7 +114,7 @@ end
 -- is raised again where the step is run again, which may have gone on with it.
 local function note_refusal(self, key, failure)
   local text, kept = journal.text(tostring(failure):match "[^\n]*"), nil
-  if core.is_error(failure) and not self.lost then
+  if core.is_error(failure) and not self.lost[failure] then
     kept = { kind = failure.kind, type = failure.type, message = journal.text(failure.message or "") }
   end
   self.run:note{ event = "refused", host = self.name, key = key, message = text, failure = kept }
@@ -196,17 +126,19 @@ local function check_duplicate(self, call, job)
   if not job:is_duplicate() then return end
   local well, arguments = pcall(job.args, job)
   if not well and core.is_error(arguments, "CommunicationError") then
-    self.lost = arguments
+    self.lost[arguments] = true
     error(arguments, 0)
   end
-  if well and digest_of(self, arguments) ~= call.digest then
-    doubt("%s was called with other arguments before: whether this call was accepted is not known", call.procedure)
+  if well and not self.known:has_arguments(call, arguments) then
+    calls.doubt("%s was called with other arguments before: it is not known whether this call was accepted",
+      call.procedure)
   end
 end
 
 local function submit(self, procedure, own, arguments)
-  local run, call = self.run, new_call(self, procedure, arguments)
-  local known = take_known(self, call)
+  local run, context = self.run, context_of(self)
+  local call = self.known:describe(procedure, arguments, context.step, context.task)
+  local known = self.known:take(call)
   local before = known and known.call
   if before and before.job then return run.caller:job(before.job) end
   if before and before.failure then error(core.error(before.failure), 0) end
@@ -220,7 +152,7 @@ local function submit(self, procedure, own, arguments)
     run:note{ event = "job", host = self.name, key = key, job = job:id() }
     return job
   end
-  self.lost = is_lost(run, job) and job or nil
+  if is_lost(run, job) then self.lost[job] = true end
   if was_refused(job) then note_refusal(self, key, job) end
   error(job, 0)
 end
@@ -314,11 +246,12 @@ function turn.step(first, ...)
   return self:run_step(first, (...))
 end
 
---- A turn of a host: `run` is the runner, `record` the host's.
+--- A turn of a host: `run` is the runner, `record` the host's. Of it: `lost`, a set
+-- of the failures that say that the dispatcher is gone; `calls`, a dry run's.
 function turn.new(run, record, attempt)
   local self = setmetatable({
-    run = run, record = record, name = record.name, attempt = attempt, numbers = {}, seen = {}, calls = {},
-    left = calls_left(record, attempt),
+    run = run, record = record, name = record.name, attempt = attempt, seen = {}, lost = {}, calls = {},
+    known = calls.new(run.id, record, attempt),
   }, Turn)
   self.host = new_host(self, {})
   return self
