@@ -5,6 +5,7 @@ local harp = require "harp"
 local new_record = require "harp.batch.record"
 local report = require "harp.batch.report"
 local junit = require "harp.batch.junit"
+local replace_file = require "harp.batch.replace_file"
 local harness = require "spec.support.harness"
 
 local function is_there(program)
@@ -339,6 +340,53 @@ describe("a report's file", function()
     assert.is_false(well)
     assert.truthy(failure.message:find "^cannot write the JUnit file to .*run.xml: ")
     assert.equal("run.xml\n", (harness.shell("ls " .. directory)))
+    well, failure = pcall(replace_file.check, directory, "the report")
+    assert.is_false(well)
+    assert.equal(("cannot write the report to %s: Is a directory"):format(directory), failure.message)
+  end)
+
+  local function shell(command)
+    return (harness.shell(("cd %s; %s"):format(directory, command)):gsub("\n$", ""))
+  end
+
+  it("keeps its mode, and a link that leads to it", function()
+    harness.write(directory .. "/run.html", "older")
+    shell "chmod 640 run.html; ln -s run.html latest; ln -s later none"
+    for _, name in ipairs{ "latest", "none" } do
+      replace_file.check(("%s/%s"):format(directory, name), "the report")
+      report.write(("%s/%s"):format(directory, name), three())
+    end
+    assert.equal("later\nlatest\nnone\nrun.html", shell "ls")
+    assert.equal("run.html later 640", shell "echo $(readlink latest none) $(stat -c %a run.html)")
+    for _, name in ipairs{ "run.html", "later" } do
+      assert.truthy(harness.read(("%s/%s"):format(directory, name)):find "^<!DOCTYPE html>")
+    end
+  end)
+
+  it("that is none is written to as it is: a pipe, of which nobody sees an end before, and a device", function()
+    local pid = shell "mkfifo pipe; ln -s /dev/full device; cat pipe >got 2>&1 & echo $!"
+    for _, name in ipairs{ "pipe", "device" } do
+      replace_file.check(("%s/%s"):format(directory, name), "the report")
+    end
+    assert.equal("0", shell(("sleep 0.1; kill -0 %s; echo $?"):format(pid)))
+    report.write(directory .. "/pipe", three())
+    harness.eventually(function() return harness.read(directory .. "/got"):find "</html>%s*$" end)
+    local well, failure = pcall(report.write, directory .. "/device", three())
+    assert.is_false(well)
+    assert.equal(("cannot write the report to %s/device: No space left on device"):format(directory), failure.message)
+    assert.equal("device\ngot\npipe\np l", shell "ls; stat -c %A pipe device | cut -c 1 | xargs")
+  end)
+
+  it("that is standard output comes behind what stands there", function()
+    local text = [[
+      require "harp"
+      print "before"
+      local replace_file = require "harp.batch.replace_file"
+      replace_file.check("/dev/stdout", "it")
+      replace_file.write("/dev/stdout", "the report\n", "it")
+      print "behind"]]
+    shell(("%s -e %s >out"):format(harness.program, harness.quote(text)))
+    assert.equal("before\nthe report\nbehind\n", harness.read(directory .. "/out"))
   end)
 end)
 
