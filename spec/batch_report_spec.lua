@@ -5,6 +5,7 @@ local harp = require "harp"
 local new_record = require "harp.batch.record"
 local report = require "harp.batch.report"
 local junit = require "harp.batch.junit"
+local markup = require "harp.batch.markup"
 local replace_file = require "harp.batch.replace_file"
 local harness = require "spec.support.harness"
 
@@ -137,6 +138,20 @@ describe("the page of a run", function()
     } do
       assert.truthy(report.html(record):find(words, 1, true), words)
     end
+  end)
+
+  it("shows no secrets of the program: not by names, behind options, nor within JSON", function()
+    local words = harp.array{
+      "--password", "hush1", "web01", "-token=hush2", '{"user":"me","db":[{"api_key":"hush3"}]}',
+      'with={"secret":"hush4"}', "--password", "--hush5", "{nothing", "-p", "5",
+    }
+    local program = { command = "batch", arguments = words }
+    local text = report.html(run_of({ "a" }, { 1 }, function() return { outcome = "ok" } end, { program = program }))
+    assert.is_nil(text:find "hush")
+    assert.truthy(text:find('>harp batch --password *** web01 -token=*** '
+      .. markup.escape '{"db":[{"api_key":"***"}],"user":"me"} with={"secret":"***"} --password *** {nothing -p 5'
+      .. "<", 1, true), text:match ">harp batch [^<]*")
+    assert.equal("hush1", words[2])
   end)
 
   it("takes nothing of a host for markup", function()

@@ -94,6 +94,15 @@ describe("a batch", function()
       for _, job in ipairs(all_of(list, "job", "job")) do assert.same({ msg = "end" }, rpc:job(job):result()) end
     end)
 
+    it("shows no secrets of its words in lines of JSON, and keeps them", function()
+      local output, errors, status = run [[batch --jsonl --queue '{"token":"hush"}' db01 sum 1 2]]
+      assert.same({ "", 0 }, { errors, status })
+      assert.is_nil(output:find "hush")
+      local first = events(output)[1]
+      assert.same({ "--jsonl", "--queue", '{"token":"***"}', "db01", "sum", "1", "2" }, first.program.arguments)
+      assert.truthy(harness.read(("%s/harp/runs/%s.jsonl"):format(directory, first.run)):find "hush")
+    end)
+
     it("ends with the status of the worst host", function()
       for arguments, status in pairs{
         ["db01 boom no"] = 3, ["db01,nobody sum 1 2"] = 4, ["refused,db01 sum 1 2"] = 6,
