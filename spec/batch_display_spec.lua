@@ -414,6 +414,22 @@ describe("of a batch", function()
       }, lines)
     end)
 
+    it("of text that nothing in it turns around, nor is anything in the summary", function()
+      local text = [[
+        begin(1)
+        run(1)
+        local turned = "a\u{202e}b\u{2066}c\u{200f}d\u{61c}e\u{2013}f"
+        tell{ event = "packet", host = "web01", job = "j", number = 0, data = turned }
+        done(1, turned)
+        print(table.concat(require "harp.batch.summary".lines(record, 80), "\n"))
+      ]]
+      local shown = [[a\u{202e}b\u{2066}c\u{200f}d\u{61c}e–f]]
+      local found = output(text, "TO=1")
+      assert.truthy(found:find("web01 | " .. shown .. "\n", 1, true), found)
+      assert.truthy(found:find(": " .. shown .. "\n", 1, true), found)
+      assert.truthy(found:find("\n    " .. shown .. "\n", 1, true), found)
+    end)
+
     it("of JSON, of every event, names in the same order", function()
       local text = output(EVENTS, "SHOW=jsonl")
       local kinds = {}
