@@ -159,8 +159,8 @@ describe("the page of a run", function()
     assert.equal(2, count(page, "<script") + count(page, "<style"))
     assert.equal(2, count(page, ('nonce="%s"'):format(first)))
     assert.equal(1, count(page, "</script"))
-    for _, markup in ipairs{ "<img", "<b>\"", "<script>", "db<b>" } do
-      assert.is_nil(page:find(markup, 1, true), markup)
+    for _, text in ipairs{ "<img", "<b>\"", "<script>", "db<b>" } do
+      assert.is_nil(page:find(text, 1, true), text)
     end
     assert.truthy(page:find("&lt;/script&gt;", 1, true))
     assert.truthy(page:find("db&lt;b&gt;&quot;&#39;&amp;01", 1, true))

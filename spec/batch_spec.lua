@@ -103,6 +103,22 @@ describe("a batch", function()
       assert.truthy(harness.read(("%s/harp/runs/%s.jsonl"):format(directory, first.run)):find "hush")
     end)
 
+    it("fails when its output could not be written, but not when nobody reads it", function()
+      for _, option in ipairs{ "--quiet", "--jsonl", "" } do
+        local _, errors, status = run(("batch %s db01 sum 1 2 >/dev/full"):format(option))
+        assert.same({ "harp: not all that the batch did could be shown: No space left on device\n", 1 },
+          { errors, status }, option)
+      end
+      assert.equal(1, (select(3, run "attach --all --json sum >/dev/full")))
+      assert.equal(4, (select(3, run "batch --quiet db01,nobody sum 1 2 >/dev/full")))
+      harness.shell(([[
+        cd %s
+        (env --default-signal=PIPE %s %s batch --jsonl db01 count 3 0.2 2>errors
+        echo $? >status) | head -n 1]]):format(directory, environment, harness.program))
+      assert.equal("harp: not all that the batch did could be shown: nobody reads it any more\n0\n",
+        harness.read(directory .. "/errors") .. harness.read(directory .. "/status"))
+    end)
+
     it("ends with the status of the worst host", function()
       for arguments, status in pairs{
         ["db01 boom no"] = 3, ["db01,nobody sum 1 2"] = 4, ["refused,db01 sum 1 2"] = 6,

@@ -5,6 +5,7 @@ local caller = require "harp.cli.caller"
 local harp = require "harp"
 local main = require "harp.cli.main"
 local options = require "harp.batch.options"
+local output = require "harp.cli.output"
 local reading = require "harp.cli.reading"
 local session = require "harp.batch.session"
 
@@ -26,7 +27,8 @@ soon after, cancels what runs.
 
 Exit status, of several hosts the first of these that one has: 8 the outcome is
 not known, 6 unreachable, 7 timeout, 4 error, 3 exception of the procedure,
-5 cancelled, 0 well; 1 when it was stopped before all hosts; 130 left by Ctrl-C.]]
+5 cancelled, 0 well; 1 when it was stopped before all hosts, or its output could
+not be written; 130 left by Ctrl-C.]]
 
 local function define_item(parser, item)
   local name, argname, text, read = table.unpack(item, 1, 4)
@@ -61,7 +63,7 @@ local function run(values)
   fields.caller, fields.out = caller.open(values), io.stdout
   fields.resume = fields.resume ~= false and fields.name ~= nil
   fields.name = fields.name or session.name_of(values.procedure)
-  return batch.run(fields).code
+  return output.status(batch.run(fields).code)
 end
 
 return {
