@@ -174,6 +174,7 @@ wave 2 of 2, 2 hosts: db[02-03]
         ["--on-fail never db01 sum"] = "--on-fail", ["--name a/b db01 sum"] = "'a/b' is no name of a run",
         ["'zz*' sum"] = "zz*", ["--limit db02 db01 sum"] = "limit leaves none of the hosts",
         ["'' sum"] = "no host is meant", ["--limit '' db01 sum"] = "no host is meant",
+        ["--queue '{bad' db01 sum"] = "'{bad' is no queue: ", ["--queue [1] db01 sum"] = "it is an array",
         ["--report '' db01 sum"] = "'' is no path of a file", ["--retries -1 db01 sum"] = "'-1' is no number from 0 on",
         ["@nobodys sum"] = "@nobodys", ["@nothing:failed sum"] = "no run nothing",
       } do
