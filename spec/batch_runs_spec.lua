@@ -185,6 +185,23 @@ describe("harp runs", function()
     assert.same({ "nginx-aaaaaa" }, ids())
   end)
 
+  it("that cannot be written say why, and to make room where a disk is full", function()
+    local library = os.getenv "HARP_BUILD" .. "/fault.so"
+    if not io.open(library) then return pending "no fault.so" end
+    local hint = "; make room there before it goes on"
+    for number, words in pairs{
+      [5] = "Input/output error", [28] = "No space left on device" .. hint, [122] = "Disk quota exceeded" .. hint,
+    } do
+      local fault = ("LD_PRELOAD=%s HARP_FAULT_FILE=.jsonl HARP_FAULT='fail 2 60000 %d'"):format(library, number)
+      local output, status = shell(("%s %s -e %s 2>&1"):format(
+        fault, harness.program, quote(text_of("nginx-aaaaaa", "a", "ok"))))
+      assert.equal(1, status)
+      assert.truthy(output:find(("nothing more is done: %s/harp/runs/nginx-aaaaaa.jsonl: %s\n"):format(home, words),
+        1, true), output)
+      assert.equal(1, #records "remove nginx")
+    end
+  end)
+
   it("tells the hosts of a run, and what became of them", function()
     write("nginx-aaaaaa", "a b c od\27d", "ok exception unknown error")
     assert.equal("a\nb\nc\nod\\x1bd\n", (run "hosts nginx"))

@@ -14,6 +14,7 @@ local journal = {}
 local FORMAT = 1                -- of the events
 local SUFFIX = ".jsonl"
 local EAGAIN, ENOENT = 11, 2
+local IS_FULL = { [28] = true, [122] = true }   -- ENOSPC, EDQUOT
 local LETTERS, LENGTH = "abcdefghijkmnpqrstuvwxyz23456789", 6
 
 local function fail(type, text, ...)
@@ -204,8 +205,10 @@ end
 
 -- What could not be written is missing from then on: also when there is space
 -- again, nothing may be done that follows it.
-local function check(self, well, reason)
-  if not well then self.failure = self.failure or reason end
+local function check(self, well, reason, number)
+  if not well and not self.failure then
+    self.failure = reason .. (IS_FULL[number] and "; make room there before it goes on" or "")
+  end
   if self.failure then
     fail("journal", "the journal cannot be written, so nothing more is done: %s", self.failure)
   end
