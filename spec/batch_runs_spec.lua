@@ -175,14 +175,69 @@ describe("harp runs", function()
   it("says which journal is damaged, and removes it", function()
     write("nginx-aaaaaa", "a", "ok")
     harness.write(home .. "/harp/runs/bad-bbbbbb.jsonl", "ju\27nk\n")
-    harness.write(home .. "/harp/runs/none-cccccc.jsonl", "")
     local output, errors, status = run ""
     assert.equal(0, status)
     assert.truthy(output:find '^{"run":"nginx%-aaaaaa",[^\n]*\n$', output)
     assert.truthy(errors:find "bad%-bbbbbb is left out: [^\n]*ju\\x1bnk[^\n]*; harp runs remove bad%-bbbbbb\n", errors)
-    assert.truthy(errors:find "none%-cccccc is left out: its journal is empty; ", errors)
-    assert.equal(2, #records "remove bad-bbbbbb none-cccccc")
+    assert.equal(1, #records "remove bad-bbbbbb")
     assert.same({ "nginx-aaaaaa" }, ids())
+  end)
+
+  it("are none before their first line: what died there is passed over, and pruned", function()
+    write("nginx-aaaaaa", "a", "ok")
+    write("nginx-bbbbbb", "a", "ok")
+    local directory = home .. "/harp/runs/"
+    harness.write(directory .. "nginx-aabbbb.jsonl", "")
+    harness.write(directory .. "nginx-cccccc.jsonl", '{"event":"run","run":"nginx-cc')
+    assert.same({ "nginx-bbbbbb", "nginx-aaaaaa" }, ids())
+    for word, id in pairs{ ["nginx-aa"] = "nginx-aaaaaa", nginx = "nginx-bbbbbb" } do
+      assert.equal(id, (records("show " .. word))[1].run)
+    end
+    local _, errors, status = run "show nginx-cccccc"
+    assert.equal(2, status)
+    assert.truthy(errors:find("there is no run nginx-cccccc", 1, true), errors)
+    assert.same({ { removed = 0, unfinished = 0 } }, records "--prune 1d")
+    assert.equal("nginx-aaaaaa.jsonl\nnginx-bbbbbb.jsonl\n", (harness.shell("ls " .. directory)))
+  end)
+
+  it("are not taken from who is about to write the first line", function()
+    local fifo = harness.shell(("mkfifo %s/fifo; echo %s/fifo"):format(home, home)):gsub("\n", "")
+    local text = [[
+      require "harp"
+      local writer = require "harp.batch.journal".open "nginx-aaaaaa"
+      print "open"
+      io.stdout:flush()
+      os.execute "read _ <%s"
+      writer:add{ event = "run", run = "nginx-aaaaaa", name = "nginx", hosts = { "a" }, waves = { 1 } }]]
+    local pipe = io.popen(("XDG_STATE_HOME=%s exec %s -e %s"):format(
+      home, harness.program, quote(text:format(fifo))))
+    assert.equal("open", pipe:read "l")
+    assert.same({ { removed = 0, unfinished = 0 } }, records "--prune 1d")
+    assert.same({}, ids())
+    harness.shell("echo >" .. fifo)
+    pipe:close()
+    assert.same({ "nginx-aaaaaa" }, ids())
+  end)
+
+  it("are on disk with their directories, once they were synced", function()
+    local library = os.getenv "HARP_BUILD" .. "/fault.so"
+    if not io.open(library) then return pending "no fault.so" end
+    -- Writes and syncs of files whose path has that text in it.
+    local function count(text)
+      local at = harness.directory()
+      local fault = "LD_PRELOAD=%s HARP_FAULT_FILE=%s HARP_FAULT='kill 1000 before' HARP_FAULT_COUNT=%s/count"
+      local output, status = shell((fault .. " XDG_STATE_HOME=%s/state %s -e %s 2>&1"):format(
+        library, text, at, at, harness.program, quote [[
+          require "harp"
+          local writer = require "harp.batch.journal".open "nginx-aaaaaa"
+          for i = 1, 2 do
+            writer:add{ event = "run", run = "nginx-aaaaaa", name = "nginx", hosts = { "a" }, waves = { 1 } }
+            writer:sync()
+          end]]))
+      assert.same({ "", 0 }, { output, status })
+      return (string.unpack("=I8", harness.read(at .. "/count")))
+    end
+    assert.same({ 4, 5, 6, 7 }, { count ".jsonl", count "/harp/runs", count "/state/harp", count "/state" })
   end)
 
   it("that cannot be written say why, and to make room where a disk is full", function()
