@@ -186,6 +186,15 @@ wave 2 of 2, 2 hosts: db[02-03]
       end
     end)
 
+    it("says that hosts are one word, where the next one was taken for a procedure", function()
+      for words, hosts in pairs{ ["db01 db02 sum 1 2"] = "db01,db02", ["db01 'db0*' sum 1 2"] = "db01,db0*" } do
+        local _, errors, status = run("batch --quiet " .. words)
+        assert.same({ ("harp batch: hosts are one word: %s\n"):format(hosts), 4 }, { errors, status })
+      end
+      assert.same({ "", 4 }, { select(2, run "batch --quiet db01 smu 1 2") })
+      assert.same({ "", 0 }, { select(2, run "batch --dry-run db01 db02") })
+    end)
+
     it("takes hosts of an earlier run", function()
       local _, _, status = run "batch --quiet --name first db01,nobody,db02,refused sum 1 2"
       assert.equal(6, status)
