@@ -526,6 +526,24 @@ try-abcdef: 200 ok of 200 hosts in 42s
       ]])
     end)
 
+    it("has the first lines of a text, however long it is", function()
+      local text = summary [[
+        begin(3)
+        local lines = {}
+        for i = 1, 900 do lines[i] = ("line %d\t\27 of many"):format(i) end
+        ends(1, "ok", { value = table.concat(lines, "\n") .. "\n" })
+        ends(2, "ok", { value = table.concat(lines, "\n", 1, 9) })
+        ends(3, "ok", { value = ("ä"):rep(5000) .. "\n" .. ("x"):rep(5000) })
+        tell{ event = "finish", time = now + 1 }
+        summary(80)
+      ]]
+      local function line(i) return ("    line %d\t\\x1b of many\n"):format(i) end
+      local first = line(1) .. line(2) .. line(3) .. line(4) .. line(5) .. line(6) .. line(7) .. line(8)
+      assert.truthy(text:find("1 host  web001\n" .. first .. "    … 892 more lines\n1 host", 1, true), text)
+      assert.truthy(text:find("1 host  web002\n" .. first .. line(9) .. "1 host", 1, true), text)
+      assert.truthy(text:find("web003\n    " .. ("ä"):rep(399) .. "…\n    " .. ("x"):rep(399) .. "…\n", 1, true), text)
+    end)
+
     it("says nothing of hosts that said nothing", function()
       assert.equal("try-abcdef: 2 ok of 2 hosts in 1.0s\n", summary [[
         begin(2)
