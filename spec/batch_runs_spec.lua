@@ -160,6 +160,33 @@ describe("harp runs", function()
     assert.same({ "removed 0 runs\n", 0 }, { at_terminal "--prune 1d" })
   end)
 
+  it("are forgotten when another begins, long after their end, unless the configuration says otherwise", function()
+    harness.shell(("mkdir %s/harp"):format(home))
+    local function begin(settings)
+      harness.write(home .. "/harp/config.lua", settings or "")
+      for id, more in pairs{ ["old-aaaaaa"] = FINISH, ["left-bbbbbb"] = "", ["new-cccccc"] = FINISH } do
+        write(id, "a", "ok", more)
+        age(id, id:find "new" and 80 * 86400 or 100 * 86400)
+        harness.shell(("touch -d '-%d days' %s/harp/runs/%s.jsonl"):format(id:find "new" and 80 or 100, home, id))
+      end
+      local output, status = shell(("%s -e %s 2>&1"):format(harness.program, quote [[
+        require "harp"
+        require "harp.batch.session".open("next"):close()]]))
+      assert.same({ "", 0 }, { output, status })
+      local list = ids()
+      table.sort(list)
+      harness.shell(("rm -r %s/harp/runs"):format(home))
+      return list
+    end
+    assert.same({ "left-bbbbbb", "new-cccccc" }, begin())
+    assert.same({ "left-bbbbbb" }, begin "keep_runs = '30d'")
+    assert.same({ "left-bbbbbb", "new-cccccc", "old-aaaaaa" }, begin "keep_runs = false")
+    harness.write(home .. "/harp/config.lua", "keep_runs = 30")
+    local output, status = shell(harness.program .. " config 2>&1")
+    assert.equal(2, status)
+    assert.truthy(output:find('config.lua: keep_runs: must be a time, such as "30d", or false', 1, true), output)
+  end)
+
   it("removes those that are named: by ids, beginnings and names", function()
     write("nginx-aaaaaa", "a", "ok")
     write("nginx-bbbbbb", "a", "ok")

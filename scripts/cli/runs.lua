@@ -33,7 +33,8 @@ With an ACTION something is done with some of them:
 
 RUN is the id of a run, its beginning if no other id begins so, or the name of a
 batch, for the latest run of it. The files are in $XDG_STATE_HOME/harp/runs
-(~/.local/state/harp/runs).]]
+(~/.local/state/harp/runs). Runs that ended more than 90 days ago are removed when
+another begins; keep_runs of the configuration says otherwise (harp config).]]
 
 -- ---- what there is ----
 

@@ -195,6 +195,17 @@ function journal.sweep()
   end
 end
 
+--- Forgets the runs that ended more than so many seconds ago: their files were
+-- not written since. What cannot be removed stays.
+function journal.forget(seconds)
+  local before = os.time() - seconds
+  for _, run in ipairs(journal.list()) do
+    local status = core.file_status(journal.path(run))
+    local record = status and status.time < before and try_to_read(run)
+    if record and record.finished and record.finished < before then pcall(journal.remove, run) end
+  end
+end
+
 -- ---- writing ----
 
 --- A text for an event, which is JSON: of one that is no UTF-8 the bytes are shown.
