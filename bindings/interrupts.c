@@ -1,4 +1,4 @@
-/* Ctrl-C as an event. */
+/* Ctrl-C as an event; and broken pipes as errors. */
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -88,10 +88,27 @@ static int interrupts_new(lua_State *L)
     return 1;
 }
 
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/*
+ * survive_broken_pipes(): from now on it is an error to write what nobody reads
+ * any more, and not the end of the process. Commands do not inherit a handler.
+ */
+static int survive_broken_pipes(lua_State *L)
+{
+    (void)L;
+    signal(SIGPIPE, ignore);
+    return 0;
+}
+
 void interrupts_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         { "interrupts", interrupts_new },
+        { "survive_broken_pipes", survive_broken_pipes },
         { NULL, NULL }
     };
     static const luaL_Reg methods[] = {

@@ -30,12 +30,13 @@
  */
 struct journal {
     struct event event;         /* fired when a sync has ended */
-    uv_fs_t request;
+    uv_work_t work;
     uv_loop_t *loop;
     char *path;
     int fd;
     bool busy;
     bool owned;
+    bool placed;                /* its place in its directories is on disk */
     int failure;                /* errno of a sync; it cannot be made good */
     off_t size;
     uint64_t appended, asked, kept;
@@ -217,16 +218,50 @@ static void free_journal(struct journal *journal)
     free(journal);
 }
 
-static void on_synced(uv_fs_t *request)
+/*
+ * The directories above a file, each of which may be new, from the one that it
+ * is in up to the first that nobody may read. 0; -1 and errno.
+ */
+static int sync_above(const char *path)
 {
-    struct journal *journal = request->data;
+    char *copy = memory_string(path), *slash;
+    int status = 0;
 
+    while (status == 0 && (slash = strrchr(copy, '/')) && slash > copy) {
+        int fd;
+
+        *slash = '\0';
+        fd = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            break;
+        if (fsync(fd) != 0 && errno != EINVAL)  /* some systems cannot */
+            status = -1;
+        close(fd);
+    }
+    free(copy);
+    return status;
+}
+
+/* In another thread. */
+static void synchronize(uv_work_t *work)
+{
+    struct journal *journal = work->data;
+
+    if (fdatasync(journal->fd) != 0
+        || (!journal->placed && sync_above(journal->path) != 0))
+        journal->failure = errno;
+}
+
+static void on_synced(uv_work_t *work, int status)
+{
+    struct journal *journal = work->data;
+
+    (void)status;
     journal->busy = false;
-    if (request->result < 0)
-        journal->failure = (int)-request->result;
-    else
+    if (!journal->failure) {
+        journal->placed = true;
         journal->kept = journal->asked;
-    uv_fs_req_cleanup(request);
+    }
     event_fire(&journal->event);
     free_journal(journal);
 }
@@ -245,16 +280,15 @@ static int look(lua_State *L, int status, lua_KContext wanted)
     if (!journal->busy) {
         journal->busy = true;
         journal->asked = journal->appended;
-        journal->request.data = journal;
-        uv_fs_fdatasync(journal->loop, &journal->request, journal->fd,
-                        on_synced);
+        journal->work.data = journal;
+        uv_queue_work(journal->loop, &journal->work, synchronize, on_synced);
     }
     return task_await(L, &journal->event, wanted, look);
 }
 
 /*
- * journal:sync() waits until all that was appended is on disk: true; or nil,
- * what is wrong and errno.
+ * journal:sync() waits until all that was appended, and the file itself, is on
+ * disk: true; or nil, what is wrong and errno.
  */
 static int journal_sync(lua_State *L)
 {

@@ -414,6 +414,22 @@ describe("of a batch", function()
       }, lines)
     end)
 
+    it("of text that nothing in it turns around, nor is anything in the summary", function()
+      local text = [[
+        begin(1)
+        run(1)
+        local turned = "a\u{202e}b\u{2066}c\u{200f}d\u{61c}e\u{2013}f"
+        tell{ event = "packet", host = "web01", job = "j", number = 0, data = turned }
+        done(1, turned)
+        print(table.concat(require "harp.batch.summary".lines(record, 80), "\n"))
+      ]]
+      local shown = [[a\u{202e}b\u{2066}c\u{200f}d\u{61c}e–f]]
+      local found = output(text, "TO=1")
+      assert.truthy(found:find("web01 | " .. shown .. "\n", 1, true), found)
+      assert.truthy(found:find(": " .. shown .. "\n", 1, true), found)
+      assert.truthy(found:find("\n    " .. shown .. "\n", 1, true), found)
+    end)
+
     it("of JSON, of every event, names in the same order", function()
       local text = output(EVENTS, "SHOW=jsonl")
       local kinds = {}
@@ -508,6 +524,24 @@ try-abcdef: 200 ok of 200 hosts in 42s
         tell{ event = "finish", time = now + 42 }
         summary(80)
       ]])
+    end)
+
+    it("has the first lines of a text, however long it is", function()
+      local text = summary [[
+        begin(3)
+        local lines = {}
+        for i = 1, 900 do lines[i] = ("line %d\t\27 of many"):format(i) end
+        ends(1, "ok", { value = table.concat(lines, "\n") .. "\n" })
+        ends(2, "ok", { value = table.concat(lines, "\n", 1, 9) })
+        ends(3, "ok", { value = ("ä"):rep(5000) .. "\n" .. ("x"):rep(5000) })
+        tell{ event = "finish", time = now + 1 }
+        summary(80)
+      ]]
+      local function line(i) return ("    line %d\t\\x1b of many\n"):format(i) end
+      local first = line(1) .. line(2) .. line(3) .. line(4) .. line(5) .. line(6) .. line(7) .. line(8)
+      assert.truthy(text:find("1 host  web001\n" .. first .. "    … 892 more lines\n1 host", 1, true), text)
+      assert.truthy(text:find("1 host  web002\n" .. first .. line(9) .. "1 host", 1, true), text)
+      assert.truthy(text:find("web003\n    " .. ("ä"):rep(399) .. "…\n    " .. ("x"):rep(399) .. "…\n", 1, true), text)
     end)
 
     it("says nothing of hosts that said nothing", function()

@@ -88,6 +88,9 @@ describe("a selection of hosts", function()
     for _, selection in ipairs{ "all", "*" } do assert.same(LIST, expand(selection)) end
     has(complaint "q*", "q*: no host of the dispatcher has such a name")
     has(complaint("*", { list = function() return {} end }), "the dispatcher knows no host")
+    assert.equal("q*: none of the batch's hosts has such a name", complaint("q*", { what = "the batch's hosts" }))
+    assert.equal("q*: none of the batch's hosts has such a name",
+      harness.raised(require "harp.batch.select", "q*", function() return LIST end, "the batch's hosts").message)
   end)
 
   it("asks the dispatcher once, and only when it has to", function()

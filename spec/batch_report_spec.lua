@@ -5,6 +5,8 @@ local harp = require "harp"
 local new_record = require "harp.batch.record"
 local report = require "harp.batch.report"
 local junit = require "harp.batch.junit"
+local markup = require "harp.batch.markup"
+local replace_file = require "harp.batch.replace_file"
 local harness = require "spec.support.harness"
 
 local function is_there(program)
@@ -138,13 +140,27 @@ describe("the page of a run", function()
     end
   end)
 
+  it("shows no secrets of the program: not by names, behind options, nor within JSON", function()
+    local words = harp.array{
+      "--password", "hush1", "web01", "-token=hush2", '{"user":"me","db":[{"api_key":"hush3"}]}',
+      'with={"secret":"hush4"}', "--password", "--hush5", "{nothing", "-p", "5",
+    }
+    local program = { command = "batch", arguments = words }
+    local text = report.html(run_of({ "a" }, { 1 }, function() return { outcome = "ok" } end, { program = program }))
+    assert.is_nil(text:find "hush")
+    assert.truthy(text:find('>harp batch --password *** web01 -token=*** '
+      .. markup.escape '{"db":[{"api_key":"***"}],"user":"me"} with={"secret":"***"} --password *** {nothing -p 5'
+      .. "<", 1, true), text:match ">harp batch [^<]*")
+    assert.equal("hush1", words[2])
+  end)
+
   it("takes nothing of a host for markup", function()
     local first = page:match "nonce%-(%x+)"
     assert.equal(2, count(page, "<script") + count(page, "<style"))
     assert.equal(2, count(page, ('nonce="%s"'):format(first)))
     assert.equal(1, count(page, "</script"))
-    for _, markup in ipairs{ "<img", "<b>\"", "<script>", "db<b>" } do
-      assert.is_nil(page:find(markup, 1, true), markup)
+    for _, text in ipairs{ "<img", "<b>\"", "<script>", "db<b>" } do
+      assert.is_nil(page:find(text, 1, true), text)
     end
     assert.truthy(page:find("&lt;/script&gt;", 1, true))
     assert.truthy(page:find("db&lt;b&gt;&quot;&#39;&amp;01", 1, true))
@@ -339,6 +355,53 @@ describe("a report's file", function()
     assert.is_false(well)
     assert.truthy(failure.message:find "^cannot write the JUnit file to .*run.xml: ")
     assert.equal("run.xml\n", (harness.shell("ls " .. directory)))
+    well, failure = pcall(replace_file.check, directory, "the report")
+    assert.is_false(well)
+    assert.equal(("cannot write the report to %s: Is a directory"):format(directory), failure.message)
+  end)
+
+  local function shell(command)
+    return (harness.shell(("cd %s; %s"):format(directory, command)):gsub("\n$", ""))
+  end
+
+  it("keeps its mode, and a link that leads to it", function()
+    harness.write(directory .. "/run.html", "older")
+    shell "chmod 640 run.html; ln -s run.html latest; ln -s later none"
+    for _, name in ipairs{ "latest", "none" } do
+      replace_file.check(("%s/%s"):format(directory, name), "the report")
+      report.write(("%s/%s"):format(directory, name), three())
+    end
+    assert.equal("later\nlatest\nnone\nrun.html", shell "ls")
+    assert.equal("run.html later 640", shell "echo $(readlink latest none) $(stat -c %a run.html)")
+    for _, name in ipairs{ "run.html", "later" } do
+      assert.truthy(harness.read(("%s/%s"):format(directory, name)):find "^<!DOCTYPE html>")
+    end
+  end)
+
+  it("that is none is written to as it is: a pipe, of which nobody sees an end before, and a device", function()
+    local pid = shell "mkfifo pipe; ln -s /dev/full device; cat pipe >got 2>&1 & echo $!"
+    for _, name in ipairs{ "pipe", "device" } do
+      replace_file.check(("%s/%s"):format(directory, name), "the report")
+    end
+    assert.equal("0", shell(("sleep 0.1; kill -0 %s; echo $?"):format(pid)))
+    report.write(directory .. "/pipe", three())
+    harness.eventually(function() return harness.read(directory .. "/got"):find "</html>%s*$" end)
+    local well, failure = pcall(report.write, directory .. "/device", three())
+    assert.is_false(well)
+    assert.equal(("cannot write the report to %s/device: No space left on device"):format(directory), failure.message)
+    assert.equal("device\ngot\npipe\np l", shell "ls; stat -c %A pipe device | cut -c 1 | xargs")
+  end)
+
+  it("that is standard output comes behind what stands there", function()
+    local text = [[
+      require "harp"
+      print "before"
+      local replace_file = require "harp.batch.replace_file"
+      replace_file.check("/dev/stdout", "it")
+      replace_file.write("/dev/stdout", "the report\n", "it")
+      print "behind"]]
+    shell(("%s -e %s >out"):format(harness.program, harness.quote(text)))
+    assert.equal("before\nthe report\nbehind\n", harness.read(directory .. "/out"))
   end)
 end)
 

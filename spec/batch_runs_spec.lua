@@ -160,6 +160,33 @@ describe("harp runs", function()
     assert.same({ "removed 0 runs\n", 0 }, { at_terminal "--prune 1d" })
   end)
 
+  it("are forgotten when another begins, long after their end, unless the configuration says otherwise", function()
+    harness.shell(("mkdir %s/harp"):format(home))
+    local function begin(settings)
+      harness.write(home .. "/harp/config.lua", settings or "")
+      for id, more in pairs{ ["old-aaaaaa"] = FINISH, ["left-bbbbbb"] = "", ["new-cccccc"] = FINISH } do
+        write(id, "a", "ok", more)
+        age(id, id:find "new" and 80 * 86400 or 100 * 86400)
+        harness.shell(("touch -d '-%d days' %s/harp/runs/%s.jsonl"):format(id:find "new" and 80 or 100, home, id))
+      end
+      local output, status = shell(("%s -e %s 2>&1"):format(harness.program, quote [[
+        require "harp"
+        require "harp.batch.session".open("next"):close()]]))
+      assert.same({ "", 0 }, { output, status })
+      local list = ids()
+      table.sort(list)
+      harness.shell(("rm -r %s/harp/runs"):format(home))
+      return list
+    end
+    assert.same({ "left-bbbbbb", "new-cccccc" }, begin())
+    assert.same({ "left-bbbbbb" }, begin "keep_runs = '30d'")
+    assert.same({ "left-bbbbbb", "new-cccccc", "old-aaaaaa" }, begin "keep_runs = false")
+    harness.write(home .. "/harp/config.lua", "keep_runs = 30")
+    local output, status = shell(harness.program .. " config 2>&1")
+    assert.equal(2, status)
+    assert.truthy(output:find('config.lua: keep_runs: must be a time, such as "30d", or false', 1, true), output)
+  end)
+
   it("removes those that are named: by ids, beginnings and names", function()
     write("nginx-aaaaaa", "a", "ok")
     write("nginx-bbbbbb", "a", "ok")
@@ -175,14 +202,86 @@ describe("harp runs", function()
   it("says which journal is damaged, and removes it", function()
     write("nginx-aaaaaa", "a", "ok")
     harness.write(home .. "/harp/runs/bad-bbbbbb.jsonl", "ju\27nk\n")
-    harness.write(home .. "/harp/runs/none-cccccc.jsonl", "")
     local output, errors, status = run ""
     assert.equal(0, status)
     assert.truthy(output:find '^{"run":"nginx%-aaaaaa",[^\n]*\n$', output)
     assert.truthy(errors:find "bad%-bbbbbb is left out: [^\n]*ju\\x1bnk[^\n]*; harp runs remove bad%-bbbbbb\n", errors)
-    assert.truthy(errors:find "none%-cccccc is left out: its journal is empty; ", errors)
-    assert.equal(2, #records "remove bad-bbbbbb none-cccccc")
+    assert.equal(1, #records "remove bad-bbbbbb")
     assert.same({ "nginx-aaaaaa" }, ids())
+  end)
+
+  it("are none before their first line: what died there is passed over, and pruned", function()
+    write("nginx-aaaaaa", "a", "ok")
+    write("nginx-bbbbbb", "a", "ok")
+    local directory = home .. "/harp/runs/"
+    harness.write(directory .. "nginx-aabbbb.jsonl", "")
+    harness.write(directory .. "nginx-cccccc.jsonl", '{"event":"run","run":"nginx-cc')
+    assert.same({ "nginx-bbbbbb", "nginx-aaaaaa" }, ids())
+    for word, id in pairs{ ["nginx-aa"] = "nginx-aaaaaa", nginx = "nginx-bbbbbb" } do
+      assert.equal(id, (records("show " .. word))[1].run)
+    end
+    local _, errors, status = run "show nginx-cccccc"
+    assert.equal(2, status)
+    assert.truthy(errors:find("there is no run nginx-cccccc", 1, true), errors)
+    assert.same({ { removed = 0, unfinished = 0 } }, records "--prune 1d")
+    assert.equal("nginx-aaaaaa.jsonl\nnginx-bbbbbb.jsonl\n", (harness.shell("ls " .. directory)))
+  end)
+
+  it("are not taken from who is about to write the first line", function()
+    local fifo = harness.shell(("mkfifo %s/fifo; echo %s/fifo"):format(home, home)):gsub("\n", "")
+    local text = [[
+      require "harp"
+      local writer = require "harp.batch.journal".open "nginx-aaaaaa"
+      print "open"
+      io.stdout:flush()
+      os.execute "read _ <%s"
+      writer:add{ event = "run", run = "nginx-aaaaaa", name = "nginx", hosts = { "a" }, waves = { 1 } }]]
+    local pipe = io.popen(("XDG_STATE_HOME=%s exec %s -e %s"):format(
+      home, harness.program, quote(text:format(fifo))))
+    assert.equal("open", pipe:read "l")
+    assert.same({ { removed = 0, unfinished = 0 } }, records "--prune 1d")
+    assert.same({}, ids())
+    harness.shell("echo >" .. fifo)
+    pipe:close()
+    assert.same({ "nginx-aaaaaa" }, ids())
+  end)
+
+  it("are on disk with their directories, once they were synced", function()
+    local library = os.getenv "HARP_BUILD" .. "/fault.so"
+    if not io.open(library) then return pending "no fault.so" end
+    -- Writes and syncs of files whose path has that text in it.
+    local function count(text)
+      local at = harness.directory()
+      local fault = "LD_PRELOAD=%s HARP_FAULT_FILE=%s HARP_FAULT='kill 1000 before' HARP_FAULT_COUNT=%s/count"
+      local output, status = shell((fault .. " XDG_STATE_HOME=%s/state %s -e %s 2>&1"):format(
+        library, text, at, at, harness.program, quote [[
+          require "harp"
+          local writer = require "harp.batch.journal".open "nginx-aaaaaa"
+          for i = 1, 2 do
+            writer:add{ event = "run", run = "nginx-aaaaaa", name = "nginx", hosts = { "a" }, waves = { 1 } }
+            writer:sync()
+          end]]))
+      assert.same({ "", 0 }, { output, status })
+      return (string.unpack("=I8", harness.read(at .. "/count")))
+    end
+    assert.same({ 4, 5, 6, 7 }, { count ".jsonl", count "/harp/runs", count "/state/harp", count "/state" })
+  end)
+
+  it("that cannot be written say why, and to make room where a disk is full", function()
+    local library = os.getenv "HARP_BUILD" .. "/fault.so"
+    if not io.open(library) then return pending "no fault.so" end
+    local hint = "; make room there before it goes on"
+    for number, words in pairs{
+      [5] = "Input/output error", [28] = "No space left on device" .. hint, [122] = "Disk quota exceeded" .. hint,
+    } do
+      local fault = ("LD_PRELOAD=%s HARP_FAULT_FILE=.jsonl HARP_FAULT='fail 2 60000 %d'"):format(library, number)
+      local output, status = shell(("%s %s -e %s 2>&1"):format(
+        fault, harness.program, quote(text_of("nginx-aaaaaa", "a", "ok"))))
+      assert.equal(1, status)
+      assert.truthy(output:find(("nothing more is done: %s/harp/runs/nginx-aaaaaa.jsonl: %s\n"):format(home, words),
+        1, true), output)
+      assert.equal(1, #records "remove nginx")
+    end
   end)
 
   it("tells the hosts of a run, and what became of them", function()

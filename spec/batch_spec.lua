@@ -94,6 +94,31 @@ describe("a batch", function()
       for _, job in ipairs(all_of(list, "job", "job")) do assert.same({ msg = "end" }, rpc:job(job):result()) end
     end)
 
+    it("shows no secrets of its words in lines of JSON, and keeps them", function()
+      local output, errors, status = run [[batch --jsonl --queue '{"token":"hush"}' db01 sum 1 2]]
+      assert.same({ "", 0 }, { errors, status })
+      assert.is_nil(output:find "hush")
+      local first = events(output)[1]
+      assert.same({ "--jsonl", "--queue", '{"token":"***"}', "db01", "sum", "1", "2" }, first.program.arguments)
+      assert.truthy(harness.read(("%s/harp/runs/%s.jsonl"):format(directory, first.run)):find "hush")
+    end)
+
+    it("fails when its output could not be written, but not when nobody reads it", function()
+      for _, option in ipairs{ "--quiet", "--jsonl", "" } do
+        local _, errors, status = run(("batch %s db01 sum 1 2 >/dev/full"):format(option))
+        assert.same({ "harp: not all that the batch did could be shown: No space left on device\n", 1 },
+          { errors, status }, option)
+      end
+      assert.equal(1, (select(3, run "attach --all --json sum >/dev/full")))
+      assert.equal(4, (select(3, run "batch --quiet db01,nobody sum 1 2 >/dev/full")))
+      harness.shell(([[
+        cd %s
+        (env --default-signal=PIPE %s %s batch --jsonl db01 count 3 0.2 2>errors
+        echo $? >status) | head -n 1]]):format(directory, environment, harness.program))
+      assert.equal("harp: not all that the batch did could be shown: nobody reads it any more\n0\n",
+        harness.read(directory .. "/errors") .. harness.read(directory .. "/status"))
+    end)
+
     it("ends with the status of the worst host", function()
       for arguments, status in pairs{
         ["db01 boom no"] = 3, ["db01,nobody sum 1 2"] = 4, ["refused,db01 sum 1 2"] = 6,
@@ -149,6 +174,7 @@ wave 2 of 2, 2 hosts: db[02-03]
         ["--on-fail never db01 sum"] = "--on-fail", ["--name a/b db01 sum"] = "'a/b' is no name of a run",
         ["'zz*' sum"] = "zz*", ["--limit db02 db01 sum"] = "limit leaves none of the hosts",
         ["'' sum"] = "no host is meant", ["--limit '' db01 sum"] = "no host is meant",
+        ["--queue '{bad' db01 sum"] = "'{bad' is no queue: ", ["--queue [1] db01 sum"] = "it is an array",
         ["--report '' db01 sum"] = "'' is no path of a file", ["--retries -1 db01 sum"] = "'-1' is no number from 0 on",
         ["@nobodys sum"] = "@nobodys", ["@nothing:failed sum"] = "no run nothing",
       } do
@@ -158,6 +184,15 @@ wave 2 of 2, 2 hosts: db[02-03]
         assert.truthy(errors:find(text, 1, true), errors)
         assert.equal(1, select(2, errors:gsub("\n", "")), errors)
       end
+    end)
+
+    it("says that hosts are one word, where the next one was taken for a procedure", function()
+      for words, hosts in pairs{ ["db01 db02 sum 1 2"] = "db01,db02", ["db01 'db0*' sum 1 2"] = "db01,db0*" } do
+        local _, errors, status = run("batch --quiet " .. words)
+        assert.same({ ("harp batch: hosts are one word: %s\n"):format(hosts), 4 }, { errors, status })
+      end
+      assert.same({ "", 4 }, { select(2, run "batch --quiet db01 smu 1 2") })
+      assert.same({ "", 0 }, { select(2, run "batch --dry-run db01 db02") })
     end)
 
     it("takes hosts of an earlier run", function()

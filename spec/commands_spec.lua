@@ -92,6 +92,8 @@ describe("a command", function()
         ["web01 sum a=1 a=2"] = "there are two arguments a",
         ["web01 all - -"] = "standard input can be one argument only",
         ["web01, all"] = "'web01,' has an empty host in it",
+        ["web01 all --queue '{bad'"] = "'{bad' is no queue: it is no JSON (lexical error",
+        ["web01 all --queue '[1]'"] = "'[1]' is no queue: it is an array; write a name, or an object",
         ["web01 all --concurrency 2"] = "--concurrency needs a --queue",
         ["web01 all --queue q --concurrency 0"] = "'0' is no number above 0",
         ["web01 all --timeout soon"] = "'soon' is no time",
@@ -173,6 +175,12 @@ describe("a command", function()
       id = id_of [[web01 sleep 0 --queue '{"disk":1}' --info '{"a":1}']]
       list = records [[jobs --queue '{"disk":1}']]
       assert.same({ id, { disk = 1 }, { a = 1 } }, { list[1].id, list[1].queue, list[1].info })
+      for _, name in ipairs{ "5", "null" } do
+        id = id_of("web01 sleep 0 --queue " .. name)
+        list = records("jobs --queue " .. name)
+        assert.same({ id, { name = name } }, { list[1].id, list[1].queue })
+      end
+      assert.equal('{"name":"{x"}', require "harp.cli.show".queue{ name = "{x" })
     end)
 
     it("prints ids alone with --detach, and complains elsewhere", function()

@@ -89,7 +89,7 @@ local function run(options)
   observer:close()
   if not is_running and not record.finished then output.note(NAME, ("nobody runs %s"):format(record.run)) end
   if not options.json then print_summary(record) end
-  return status_of(record)
+  return output.status(status_of(record))
 end
 
 return {

@@ -5,8 +5,10 @@ local caller = require "harp.cli.caller"
 local harp = require "harp"
 local main = require "harp.cli.main"
 local options = require "harp.batch.options"
+local output = require "harp.cli.output"
 local reading = require "harp.cli.reading"
 local session = require "harp.batch.session"
+local show = require "harp.cli.show"
 
 local details = [[
 Calls PROC on all HOSTS, so many at once, in waves if you like, and keeps a
@@ -26,7 +28,8 @@ soon after, cancels what runs.
 
 Exit status, of several hosts the first of these that one has: 8 the outcome is
 not known, 6 unreachable, 7 timeout, 4 error, 3 exception of the procedure,
-5 cancelled, 0 well; 1 when it was stopped before all hosts; 130 left by Ctrl-C.]]
+5 cancelled, 0 well; 1 when it was stopped before all hosts, or its output could
+not be written; 130 left by Ctrl-C.]]
 
 local function define_item(parser, item)
   local name, argname, text, read = table.unpack(item, 1, 4)
@@ -52,6 +55,33 @@ local function step(procedure, arguments)
   return function(host) return host:procedure(procedure)(harp.named(arguments)) end
 end
 
+-- Has every host failed, one of them since it has no such procedure?
+local function lacks_procedure(run)
+  if #run.failed < #run.hosts then return false end
+  for _, name in ipairs(run.failed) do
+    if run.results[name].type == "no_such_procedure" then return true end
+  end
+  return false
+end
+
+-- By its signs, or by the dispatcher's list, where it has one.
+local function is_of_hosts(word, rpc)
+  if word:find "[@,*?%[]" then return true end
+  local _, found = pcall(function()
+    for host in rpc:hosts() do
+      if host.name == word then return true end
+    end
+  end)
+  return found == true
+end
+
+-- "web01 web02 uptime" asks web01 for its procedure web02.
+local function hint(run, values, rpc)
+  if lacks_procedure(run) and is_of_hosts(values.procedure, rpc) then
+    output.note("batch", show.one_line(("hosts are one word: %s,%s"):format(values.hosts, values.procedure)))
+  end
+end
+
 -- A run of this command is taken up when it is asked for, or has a name.
 local function run(values)
   if values.resume then session.resume(values.resume) end
@@ -61,7 +91,9 @@ local function run(values)
   fields.caller, fields.out = caller.open(values), io.stdout
   fields.resume = fields.resume ~= false and fields.name ~= nil
   fields.name = fields.name or session.name_of(values.procedure)
-  return batch.run(fields).code
+  local ended = batch.run(fields)
+  hint(ended, values, fields.caller)
+  return output.status(ended.code)
 end
 
 return {

@@ -42,8 +42,9 @@ the first cancels.
 -- ---- options ----
 
 local function define_limits(parser)
-  parser:option "--queue":argname "QUEUE"
-    :description "Wait in this queue of the dispatcher's: a name, or an object, such as '{\"service\": \"web\"}'."
+  parser:option "--queue":argname "QUEUE":convert(reading.queue)
+    :description("Wait in this queue of the dispatcher's: a name (5 and null are names), or an object, "
+      .. "such as '{\"service\": \"web\"}'.")
   parser:option "--concurrency":argname "N":convert(reading.count)
     :description "How many of the queue run at once, where it does not exist yet; default 1."
   parser:option "--timeout":argname "TIME":convert(reading.seconds)
@@ -93,7 +94,7 @@ end
 local function submitter(options, arguments)
   local rpc = caller.open(options)
   local terms = {
-    queue = reading.queue(options.queue), concurrency = options.concurrency, timeout = options.timeout,
+    queue = options.queue, concurrency = options.concurrency, timeout = options.timeout,
     max_exec_time = options.max_exec_time, info = options.info and reading.value(options.info),
   }
   return function(run) run.job = call(rpc:host(run.host, terms):procedure(options.procedure), arguments) end

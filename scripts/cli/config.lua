@@ -58,6 +58,7 @@ local function collect()
   add_entries(rows, "callers", all)
   add_entries(rows, "servers", all)
   add_groups(rows, all)
+  rows[#rows + 1] = { setting = "keep_runs", value = all.keep_runs, from = all.from.keep_runs }
   from_environment(rows, "HARP_CALLER_USER")
   from_environment(rows, "HARP_CALLER_PASSWORD", true)
   from_environment(rows, "HARP_USER")
@@ -89,6 +90,8 @@ The files are Lua, their globals the settings:
   servers = { web01 = { user = "me", password_file = "/home/me/.harp-web" },
               ["*"] = { ca_file = "/etc/harp/ca.pem" } }
   groups  = { web = "web[01-20]", db = { "db01", "db02" }, old = "@db,web0*" }
+  keep_runs = "30d"              how long runs of batches are kept that have
+                                 ended: default 90d; false: for ever
 
 A name of callers can stand where an address can: harp jobs --caller prod. What
 stands behind it are options of harp.caller, behind those of servers options of

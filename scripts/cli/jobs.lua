@@ -66,7 +66,7 @@ end
 
 local function filter(options)
   return {
-    host = options.host, procedure = options.procedure, queue = reading.queue(options.queue), state = options.state,
+    host = options.host, procedure = options.procedure, queue = options.queue, state = options.state,
     since = options.since, info = options.info, limit = options.limit,
   }
 end
@@ -133,7 +133,8 @@ end
 local function define(parser)
   parser:option "--host":argname "NAME":description "Of this host."
   parser:option "--procedure":argname "NAME":description "Of this procedure."
-  parser:option "--queue":argname "QUEUE":description "Of this queue: a name, or an object, as harp call has it."
+  parser:option "--queue":argname "QUEUE":convert(reading.queue)
+    :description "Of this queue: a name, or an object, as harp call has it."
   parser:option "--state":argname "STATE":choices{ "queued", "running", "ended" }
     :description "queued, running or ended."
   parser:option "--since":argname "TIME":convert(reading.since)

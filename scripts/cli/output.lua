@@ -7,8 +7,13 @@ local output = {}
 
 local EPIPE = 32
 
--- Lines are seen as they come, and a reader who has gone is noticed.
-io.stdout:setvbuf "line"
+--- Has something that others wrote there not arrived?
+output.is_lost = false
+
+--- A command's exit status, with that.
+function output.status(status)
+  return status == outcome.WELL and output.is_lost and outcome.SCRIPT_ERROR or status
+end
 
 --- Is somebody looking?
 output.is_terminal = core.terminal(1) ~= nil
@@ -34,9 +39,11 @@ function output.colour(parameters, text)
   return ("\27[%sm%s\27[0m"):format(parameters, text)
 end
 
---- Writes a text; the program ends quietly when nobody reads it any more.
+--- Writes a text, which is seen at once; the program ends quietly when nobody
+-- reads it any more. Only what is flushed is known to have arrived.
 function output.write(text)
   local well, message, number = io.stdout:write(text)
+  if well then well, message, number = io.stdout:flush() end
   if well then return end
   if number == EPIPE then error(outcome.CLOSED_PIPE, 0) end
   io.stderr:write("harp: some of standard output is lost: ", message, "\n")

@@ -31,6 +31,16 @@ function reading.since(text)
     command_line.unmarked(text))
 end
 
+--- A queue: {"name": text}, or the object that the text is. What begins as JSON
+-- does is no name.
+function reading.queue(text)
+  if not text:find "^%s*[{[]" then return { name = text } end
+  local is_json, value = pcall(core.decode, text)
+  if is_json and not core.is_array(value) then return value end
+  return nil, ("'%s' is no queue: %s; write a name, or an object, such as '{\"service\": \"web\"}'"):format(
+    text, is_json and "it is an array" or ("it is no JSON (%s)"):format(value.message:gsub("%.$", "")))
+end
+
 -- ---- JSON ----
 
 --- JSON where it is JSON, else the text itself.
@@ -38,14 +48,6 @@ function reading.value(text)
   local is_json, value = pcall(core.decode, text)
   if is_json then return value end
   return text
-end
-
---- A queue: {"name": text}, or the object that the text is.
-function reading.queue(text)
-  if text == nil then return nil end
-  local is_json, value = pcall(core.decode, text)
-  if is_json and type(value) == "table" and not core.is_array(value) then return value end
-  return { name = text }
 end
 
 --- The one JSON value that standard input is.

@@ -33,7 +33,8 @@ With an ACTION something is done with some of them:
 
 RUN is the id of a run, its beginning if no other id begins so, or the name of a
 batch, for the latest run of it. The files are in $XDG_STATE_HOME/harp/runs
-(~/.local/state/harp/runs).]]
+(~/.local/state/harp/runs). Runs that ended more than 90 days ago are removed when
+another begins; keep_runs of the configuration says otherwise (harp config).]]
 
 -- ---- what there is ----
 
@@ -45,12 +46,13 @@ local function state_of(record)
   return record.stopped and "stopped" or "finished"
 end
 
--- A record with a few sums; nil, and why, for a journal that says nothing.
+-- A record with a few sums; nil, and why, for a journal that is damaged. One
+-- without an event is no run.
 local function look_at(run)
   local well, record = pcall(journal.read, run)
   if not well and not core.is_error(record) then error(record, 0) end
   if not well then return nil, record.message end
-  if not record then return nil, "its journal is empty" end
+  if not record then return nil end
   local state = state_of(record)
   local to = state == "running" and core.time() or record.finished or record.latest
   return {
@@ -59,14 +61,13 @@ local function look_at(run)
   }
 end
 
--- All of them, the newest first. Of one whose first line is being written
--- nothing is known yet.
+-- All of them, the newest first.
 local function look_at_all()
   local list = {}
   for _, run in ipairs(journal.list()) do
     local one, reason = look_at(run)
     list[#list + 1] = one
-    if not one and not journal.is_running(run) then
+    if reason then
       output.note(NAME, show.one_line(("%s is left out: %s; harp runs remove %s"):format(run, reason, run)))
     end
   end
@@ -122,6 +123,7 @@ end
 -- ---- the end of them ----
 
 local function prune(options)
+  journal.sweep()
   local before, removed, kept = os.time() - options.prune, 0, 0
   for _, one in ipairs(look_at_all()) do
     local is_old = one.state ~= "running" and one.record.latest < before and is_wanted(one, options)

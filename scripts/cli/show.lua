@@ -88,12 +88,12 @@ function show.value(v, columns)
   return printable(laid_out(v, columns, 0, 0))
 end
 
---- A queue's name: what --queue takes.
+--- A queue's name: what --queue takes; what begins as JSON does is no name there.
 function show.queue(name)
   if name == nil then return nil end
   local text = name.name
   local plain = type(text) == "string" and next(name, "name") == nil and next(name) == "name"
-  return plain and not needs_quotes(text) and text or show.json(name)
+  return plain and not needs_quotes(text) and not text:find "^%s*[{[]" and text or show.json(name)
 end
 
 --- Arguments as a shell command has them: JSON, names before an equals sign.

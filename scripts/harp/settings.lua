@@ -6,6 +6,7 @@
 --     callers = { prod = { host = "d.example.net", tls = true, user = "me", password_file = "…" } }
 --     servers = { web01 = { user = "me", password_file = "…" }, ["*"] = { ca_file = "…" } }
 --     groups  = { web = "web[01-20]", db = { "db01", "db02" }, all_of_it = "@web,@db" }
+--     keep_runs = "30d"                        -- how long runs of batches are kept that have ended
 --
 -- What stands behind a name is an address or the options of harp.caller, those
 -- of harp.server, and a selection of hosts (batch/hosts.lua). The user's file,
@@ -15,6 +16,7 @@
 -- server is made. What is wrong with them is a UsageError ("configuration").
 
 local core = require "harp.core"
+local quantities = require "harp.quantities"
 
 local settings = {}
 
@@ -68,6 +70,11 @@ local KNOWN = {
   callers = function(path, v) check_each(path, "callers", v, is_entry, ADDRESS) end,
   servers = function(path, v) check_each(path, "servers", v, is_options, "a table of options") end,
   groups = check_groups,
+  keep_runs = function(path, v)
+    if v ~= false and not (type(v) == "string" and quantities.seconds(v)) then
+      refuse('%s: keep_runs: must be a time, such as "30d", or false', path)
+    end
+  end,
 }
 
 local ENOENT = 2
@@ -122,9 +129,12 @@ local function load_all()
     if found then files[#files + 1] = { path = path, found = found } end
   end
   one.files = files
-  for _, file in ipairs(files) do
-    if one.caller == nil then one.caller, one.from.caller = file.found.caller, file.path end
+  for _, name in ipairs{ "caller", "keep_runs" } do
+    for _, file in ipairs(files) do
+      if one[name] == nil then one[name], one.from[name] = file.found[name], file.path end
+    end
   end
+  if one.keep_runs == nil then one.keep_runs, one.from.keep_runs = "90d", "default" end
   one.callers, one.from.callers = merge(files, "callers")
   one.servers, one.from.servers = merge(files, "servers")
   one.groups, one.from.groups = merge(files, "groups")
@@ -132,12 +142,18 @@ local function load_all()
   return one
 end
 
---- All of it: { caller =, callers =, servers =, groups =, files = { { path = }…
--- }, from = { caller = path, callers = { NAME = path }, servers = { … }, … } }.
+--- All of it: { caller =, callers =, servers =, groups =, keep_runs =, files = {
+-- { path = }… }, from = { caller = path, callers = { NAME = path }, servers = { … }, … } }.
 function settings.all() return load_all() end
 
 --- The groups of hosts: by name a selection, a text or a list of them.
 function settings.groups() return load_all().groups end
+
+--- How many seconds runs are kept that have ended; nil: for ever.
+function settings.keep_runs()
+  local time = load_all().keep_runs
+  return time and quantities.seconds(time) or nil
+end
 
 -- ---- in use ----
 

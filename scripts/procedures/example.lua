@@ -103,9 +103,21 @@ procedure("file", function(path)
   return text
 end)
 
+-- tail would wait for a file that is not there, and say so to nobody.
+local function check_file(path)
+  local file <close>, reason = io.open(path)
+  local _
+  if file then _, reason = file:read(0) end
+  if reason then error{ type = "no_file", message = reason } end
+end
+
 -- The last `lines` lines of a file (10), and each new one, until it is cancelled.
-command("follow_file", { check = true, stderr = "log" },
-  { "tail", "--lines=" .. arg("lines", 10), "-F", "--", arg "path" })
+stream("follow_file", function(lines, path)
+  check_file(path)
+  for line in harp.exec{ "tail", "--lines=" .. (lines or 10), "-F", "--", path, stderr = "log" } do
+    coroutine.yield(utf8.len(line) and line or (line:gsub("[\x80-\xff]", "?")))
+  end
+end)
 
 -- From here on it is a game: what services and packages there are, and what is
 -- done to them, is remembered in files beside this one, and whatever is fragile

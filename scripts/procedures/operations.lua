@@ -16,9 +16,21 @@ command("disk_usage", { user = "nobody", timeout = 10, check = true, env = { LC_
 command("journal", { user = "nobody", group = { "nogroup", "adm" }, timeout = 86400, parse = "json" },
   { "journalctl", "--output=json", "--follow", "--lines=" .. arg("lines", 20), "--unit=" .. arg "service" })
 
+-- tail would wait for a file that is not there, and say so to nobody.
+local function check_file(path)
+  local file <close>, reason = io.open(path)
+  local _
+  if file then _, reason = file:read(0) end
+  if reason then error{ type = "no_file", message = reason } end
+end
+
 -- The last `lines` lines of a log (10), and each new one, likewise.
-command("follow_file", { user = "nobody", group = { "nogroup", "adm" }, timeout = 86400, check = true, stderr = "log" },
-  { "tail", "--lines=" .. arg("lines", 10), "-F", "--", arg "path" })
+stream("follow_file", { user = "nobody", group = { "nogroup", "adm" }, timeout = 86400 }, function(lines, path)
+  check_file(path)
+  for line in harp.exec{ "tail", "--lines=" .. (lines or 10), "-F", "--", path, stderr = "log" } do
+    coroutine.yield(utf8.len(line) and line or (line:gsub("[\x80-\xff]", "?")))
+  end
+end)
 
 -- The text of a file that everybody may read.
 procedure("file", { user = "nobody", timeout = 10 }, function(path)

@@ -2,6 +2,7 @@
 
 local core = require "harp.core"
 local outcomes = require "harp.batch.outcomes"
+local printable = require "harp.printable"
 local show = require "harp.cli.show"
 local width = require "harp.cli.width"
 
@@ -16,10 +17,14 @@ local function size_text(bytes)
   return bytes < 10000 and ("%d bytes"):format(bytes) or ("%d kB"):format(bytes // 1000)
 end
 
+local function beginning(text, bytes)
+  if #text <= bytes then return text end
+  return (text:sub(1, bytes):gsub("[\xc0-\xff][\x80-\xbf]*$", ""))
+end
+
 -- Its beginning, and how long it is. The text is JSON where it is no string.
 local function long_text(text)
-  local beginning = text:sub(1, WIDEST // 2):gsub("[\xc0-\xff][\x80-\xbf]*$", "")
-  return ("%s… (%s)"):format(width.cut(show.one_line(beginning), WIDEST - 20), size_text(#text))
+  return ("%s… (%s)"):format(width.cut(show.one_line(beginning(text, WIDEST // 2)), WIDEST - 20), size_text(#text))
 end
 
 local function text_of(v, columns)
@@ -29,20 +34,19 @@ local function text_of(v, columns)
   return #json <= LONGEST and show.value(v, columns) or long_text(json)
 end
 
+-- Of many lines only those that are shown are laid out.
+local function is_lines(v) return type(v) == "string" and #v > LONGEST and v:find "\n." ~= nil end
+
 --- The lines of a value, at most `most` and one that says how many are left out.
 function brief.lines(v, columns, most)
-  local text = text_of(v, columns)
-  if not text:find("\n", 1, true) then return { width.cut(text, WIDEST) } end
-  local lines, count = {}, 0
+  local text = is_lines(v) and v:gsub("\n$", "") or text_of(v, columns)
+  local count, lines = select(2, text:gsub("\n", "")) + 1, {}
+  local shown = count == most + 1 and count or math.min(count, most)
   for line in (text .. "\n"):gmatch "(.-)\n" do
-    count = count + 1
-    if count <= most then lines[count] = width.cut(line, WIDEST) end
+    lines[#lines + 1] = width.cut(printable(beginning(line, 4 * WIDEST)), WIDEST)
+    if #lines == shown then break end
   end
-  if count == most + 1 then
-    lines[count] = width.cut(text:match "[^\n]*$", WIDEST)
-  elseif count > most then
-    lines[most + 1] = ("… %d more lines"):format(count - most)
-  end
+  if count > shown then lines[shown + 1] = ("… %d more lines"):format(count - shown) end
   return lines
 end
 

@@ -106,7 +106,8 @@ local function add_names(found, context, word, from)
   local list, any = from or known(context, word), false
   for _, glob in ipairs(names) do any = add_matches(found, glob, list) or any end
   if any then return end
-  if from then refuse("%s: none of the hosts before it has such a name", word) end
+  local what = from and "the hosts before it" or context.what
+  if what then refuse("%s: none of %s has such a name", word, what) end
   if not list[1] then refuse("%s: the dispatcher knows no host", word) end
   refuse("%s: no host of the dispatcher has such a name; `harp hosts` lists them", word)
 end
@@ -247,8 +248,9 @@ end
 
 --- The hosts of a selection, each once, in the order in which they are named.
 -- options: `list`, a function that returns the names that the dispatcher knows,
--- or raises a UsageError ("unsupported"); `groups`, selections by name; `run`, a
--- function that finds an earlier run's record.
+-- or raises a UsageError ("unsupported"); `what`, what those are where they are
+-- others, for messages: "the batch's hosts"; `groups`, selections by name; `run`,
+-- a function that finds an earlier run's record.
 function hosts.expand(selection, options)
   local context = { within = {} }
   for name, v in pairs(options or {}) do context[name] = v end

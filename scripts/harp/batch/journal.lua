@@ -14,6 +14,7 @@ local journal = {}
 local FORMAT = 2                -- of the events
 local SUFFIX = ".jsonl"
 local EAGAIN, ENOENT = 11, 2
+local IS_FULL = { [28] = true, [122] = true }   -- ENOSPC, EDQUOT
 local LETTERS, LENGTH = "abcdefghijkmnpqrstuvwxyz23456789", 6
 
 local function fail(type, text, ...)
@@ -109,6 +110,14 @@ function journal.list()
   return list
 end
 
+-- A file without a whole line is no run: its process is about to write the first
+-- one, or died before that.
+local function has_begun(run)
+  local file <close> = io.open(journal.path(run))
+  local line = file and file:read "L"
+  return line ~= nil and line:sub(-1) == "\n"
+end
+
 -- Of one that is empty, or damaged, nothing is known.
 local function try_to_read(run)
   local well, record = pcall(journal.read, run)
@@ -151,21 +160,20 @@ end
 --- The record of the run that a word means: its id, the beginning of no other
 -- id, or a name, which means the latest of that name.
 function journal.find(word)
-  local found, more = nil, {}
+  local list = {}
   for _, run in ipairs(journal.list()) do
-    if run == word then return journal.read(run) or fail("journal", "the journal of %s is empty", run) end
-    if run:sub(1, #word) == word then
-      found = run
-      more[#more + 1] = run
+    if run:sub(1, #word) == word and has_begun(run) then
+      if run == word then return journal.read(run) end
+      list[#list + 1] = run
     end
   end
   local latest = journal.latest(word)
   if latest then return latest end
-  if more[2] then
-    fail("no_run", "%s can be %s: write more of it", word, table.concat(more, ", ", 1, math.min(#more, 5)))
+  if list[2] then
+    fail("no_run", "%s can be %s: write more of it", word, table.concat(list, ", ", 1, math.min(#list, 5)))
   end
-  if not found then fail("no_run", "there is no run %s; `harp runs` lists them", word) end
-  return journal.read(found) or fail("journal", "the journal of %s is empty", found)
+  if not list[1] then fail("no_run", "there is no run %s; `harp runs` lists them", word) end
+  return journal.read(list[1])
 end
 
 --- Forgets a run. One that some process has is left alone: false.
@@ -177,6 +185,25 @@ function journal.remove(run)
   if file then file:close() end
   if not well then fail("journal", "cannot remove the journal of a run: %s", reason or path) end
   return true
+end
+
+--- Removes the files that are no runs, and that no process has.
+function journal.sweep()
+  for _, run in ipairs(journal.list()) do
+    local file <close> = not has_begun(run) and core.journal(journal.path(run)) or nil
+    if file and not has_begun(run) then os.remove(journal.path(run)) end
+  end
+end
+
+--- Forgets the runs that ended more than so many seconds ago: their files were
+-- not written since. What cannot be removed stays.
+function journal.forget(seconds)
+  local before = os.time() - seconds
+  for _, run in ipairs(journal.list()) do
+    local status = core.file_status(journal.path(run))
+    local record = status and status.time < before and try_to_read(run)
+    if record and record.finished and record.finished < before then pcall(journal.remove, run) end
+  end
 end
 
 -- ---- writing ----
@@ -204,8 +231,10 @@ end
 
 -- What could not be written is missing from then on: also when there is space
 -- again, nothing may be done that follows it.
-local function check(self, well, reason)
-  if not well then self.failure = self.failure or reason end
+local function check(self, well, reason, number)
+  if not well and not self.failure then
+    self.failure = reason .. (IS_FULL[number] and "; make room there before it goes on" or "")
+  end
   if self.failure then
     fail("journal", "the journal cannot be written, so nothing more is done: %s", self.failure)
   end

@@ -3,6 +3,7 @@
 local brief = require "harp.batch.brief"
 local core = require "harp.core"
 local new_sink = require "harp.batch.sink"
+local shown_program = require "harp.batch.program"
 local show = require "harp.cli.show"
 
 local lines = {}
@@ -110,7 +111,10 @@ local function line_of(event)
   local names, parts = {}, {}
   for name in pairs(event) do names[#names + 1] = name end
   table.sort(names, comes_before)
-  for i, name in ipairs(names) do parts[i] = ('"%s":%s'):format(name, json(event[name])) end
+  for i, name in ipairs(names) do
+    local v = event[name]
+    parts[i] = ('"%s":%s'):format(name, json(name == "program" and shown_program(v) or v))
+  end
   return "{" .. table.concat(parts, ",") .. "}\n"
 end
 

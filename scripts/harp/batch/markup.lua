@@ -22,18 +22,12 @@ local function valid(text)
   return table.concat(pieces)
 end
 
-local function by_number(c) return ("\\u{%x}"):format(utf8.codepoint(c)) end
-
 --- A text that is valid UTF-8, in which what would not be seen, or turn around
 -- what stands beside it, is shown by its number.
 function markup.clean(text)
   text = valid(text)
   if text:find("\r\n", 1, true) then text = text:gsub("\r\n", "\n") end
-  if text:find "[\0-\8\11-\31\127]" or text:find "\xc2[\x80-\x9f]" then text = printable(text) end
-  if text:find("\xe2", 1, true) then
-    text = text:gsub("\xe2\x80[\xaa-\xae]", by_number):gsub("\xe2\x81[\xa6-\xa9]", by_number)
-  end
-  return text
+  return printable(text)
 end
 
 --- The same on one line.

@@ -1,10 +1,10 @@
 --- What a run was, and what became of it: the beginning of its report.
 
-local core = require "harp.core"
 local figures = require "harp.batch.figures"
 local host_output = require "harp.batch.host_output"
 local markup = require "harp.batch.markup"
 local outcomes = require "harp.batch.outcomes"
+local shown_program = require "harp.batch.program"
 local states = require "harp.batch.report_states"
 
 local function date(time) return os.date("%Y-%m-%d %H:%M:%S %z", math.floor(time)) end
@@ -74,22 +74,13 @@ local function options(v)
   return words[1] and table.concat(words, ", ")
 end
 
--- "token=***": a report is for more people than the journal is.
-local function without_secrets(words)
-  local list = {}
-  for i, word in ipairs(words) do
-    local name = type(word) == "string" and word:match "^%-*([%w_-]+)="
-    list[i] = name and core.names_secret(name) and word:match "^[^=]*=" .. "***" or word
-  end
-  return list
-end
-
 -- A text; a script, or a command of harp, with its arguments.
 local function program(v)
+  v = shown_program(v)
   local name = type(v) == "table" and (v.script or v.command and "harp " .. v.command)
   if not name then return options(v) end
   local arguments = type(v.arguments) == "table" and #v.arguments > 0
-    and " " .. in_words(without_secrets(v.arguments)) or ""
+    and " " .. in_words(v.arguments) or ""
   return in_words(name) .. arguments
 end
 

@@ -4,6 +4,7 @@
 
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
+local settings = require "harp.settings"
 
 local session = {}
 
@@ -108,8 +109,15 @@ function session.goes_on(record)
     and record.counts.not_reached > 0
 end
 
+-- Old runs, when a process begins its first one.
+local function forget_old()
+  local seconds = not id and settings.keep_runs()
+  if seconds then journal.forget(seconds) end
+end
+
 --- Opens the journal of a run to go on with, or of a new one of that name.
 function session.open(name, record)
+  forget_old()
   local run = record and record.run or journal.new_id(name)
   local writer = journal.open(run)
   taken[run], id = true, id or run

@@ -1,13 +1,17 @@
 --- Where an observer of a batch writes. One who does not read any more, or a
 -- disk that is full, must not end the batch: nothing more is written then, and
--- it is said at the end.
+-- it is said at the end, once for each file. Standard output that is lost to a
+-- disk is an error of the command.
 
 local core = require "harp.core"
+local output = require "harp.cli.output"
 
 local EPIPE = 32
 
 local Sink = {}
 Sink.__index = Sink
+
+local told = setmetatable({}, { __mode = "k" })         -- files of which it was said
 
 local DESCRIPTORS = { [io.stdout] = 1, [io.stderr] = 2 }
 
@@ -17,6 +21,7 @@ local function try(self, method, ...)
   local well, done, message, number = pcall(self.out[method], self.out, ...)
   if well and done then return end
   self.failure = number == EPIPE and "nobody reads it any more" or tostring(well and message or done)
+  output.is_lost = output.is_lost or self.descriptor == 1 and number ~= EPIPE
 end
 
 --- Writes a text, which is seen at once.
@@ -33,10 +38,9 @@ end
 
 function Sink:close()
   try(self, "flush")
-  if self.failure and not self.is_closed then
-    io.stderr:write(("harp: not all that the batch did could be shown: %s\n"):format(self.failure))
-  end
-  self.is_closed = true
+  if not self.failure or told[self.out] then return end
+  told[self.out] = true
+  io.stderr:write(("harp: not all that the batch did could be shown: %s\n"):format(self.failure))
 end
 
 --- A sink of a file: io.stdout, io.stderr, or another open one.

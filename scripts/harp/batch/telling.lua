@@ -1,6 +1,8 @@
 --- What is told of a run: while it goes on, by an observer; at its end, by a
 -- summary and by files.
 
+local core = require "harp.core"
+local new_sink = require "harp.batch.sink"
 local output = require "harp.cli.output"
 local replace_file = require "harp.batch.replace_file"
 local show = require "harp.batch.show"
@@ -18,6 +20,7 @@ function telling.observers(given)
   local how = given.show
   if busy and how == "auto" then how = "lines" end
   busy = true
+  core.survive_broken_pipes()
   return { show.choose{ show = how, out = out_of(given) } }
 end
 
@@ -60,7 +63,9 @@ end
 function telling.conclude(record, given)
   if given.show ~= "none" and given.show ~= "jsonl" then
     local out, columns = out_of(given), output.size()
-    for _, line in ipairs(require "harp.batch.summary".lines(record, columns, out)) do out:write(line, "\n") end
+    local lines, sink = require "harp.batch.summary".lines(record, columns, out), new_sink(out)
+    sink:write(table.concat(lines, "\n") .. "\n")
+    sink:close()
   end
   if given.report then require "harp.batch.report".write(path_of(given.report), record) end
   if given.junit then require "harp.batch.junit".write(path_of(given.junit), record) end
