@@ -489,8 +489,11 @@ describe("a batch's", function()
       local result = done.results.web001
       assert.same({ 200, true }, { result.count, #result.packets > 50 and #result.packets < 66 })
       local record = require "harp.batch.journal".read(done.id)
-      assert.equal(record.by_host.web001.before, record.by_host.web002.before)
-      assert.not_equal(record.by_host.web001.before, record.by_host.web003.before)
+      local lines = table.concat(require "harp.batch.summary".lines(record, 80), "\n")
+      assert.truthy(lines:find("\n2 hosts: the same  web[001-002]\n    … 135 packets and 57 lines before\n", 1, true),
+        lines)
+      local groups = require "harp.batch.host_output".groups(record)
+      assert.same({ 2, 1, "packets, the last 65 of 200" }, { #groups[1].hosts, #groups[2].hosts, groups[1].parts[1][1] })
     end)
 
     it("that are nested too deeply for the journal are not kept", function()

@@ -87,7 +87,7 @@ local function select_hosts(given, rpc)
   local names = expand(selection, function() return names_of(rpc) end)
   if not given.limit then return names end
   local kept, list = {}, {}
-  for _, name in ipairs(expand(given.limit, function() return names end)) do kept[name] = true end
+  for _, name in ipairs(expand(given.limit, function() return names end, "the batch's hosts")) do kept[name] = true end
   for _, name in ipairs(names) do
     if kept[name] then list[#list + 1] = name end
   end

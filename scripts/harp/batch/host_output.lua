@@ -84,7 +84,7 @@ end
 function host_output.parts(host)
   local parts = {}
   if host.message then parts[#parts + 1] = message_of(host) end
-  if #host.packets > 0 then parts[#parts + 1] = packets_of(host) end
+  if host.count > 0 then parts[#parts + 1] = packets_of(host) end
   for _, name in ipairs(names_of(host.steps)) do
     parts[#parts + 1] = { markup.line("step " .. name), as_text(host.steps[name].value) }
   end
@@ -110,7 +110,7 @@ end
 -- ---- of all of them ----
 
 local function key_of(host, parts)
-  local words = { host.outcome or host.state }
+  local words = { host.outcome or host.state, host.before or "" }
   for _, part in ipairs(parts) do
     words[#words + 1] = part[1]
     words[#words + 1] = part[2]

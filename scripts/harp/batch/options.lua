@@ -171,7 +171,7 @@ options.LIST = {
     field = "backoff" },
   { "--timeout", "TIME", "How long a call may run: seconds, or such as 90s, 10m, 1h.", quantities.seconds,
     field = "timeout" },
-  { "--queue", "QUEUE", "The queue of all calls, a name or an object; none: no queue. Default: one of each host.",
+  { "--queue", "QUEUE", "The queue of all calls, a name (also 5) or an object; none: no queue. Default: each host's.",
     queue, field = "queue" },
   { "--name", "NAME", "The name of the run; a run of that name that was left is taken up.", name, field = "name" },
   { "--new", nil, "Begin anew where a run was left.", field = "resume", value = false },

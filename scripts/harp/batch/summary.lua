@@ -121,11 +121,14 @@ end
 local function output_of(host)
   if host.outcome ~= "ok" then return nil end
   if host.is_long then return "long " .. host.name end
-  return show.json(core.array{ core.array(host.packets), host.count, host.value == nil and core.null or host.value })
+  return show.json(core.array{
+    core.array(host.packets), host.count, host.before or "", host.value == nil and core.null or host.value,
+  })
 end
 
+-- The last lines of what a host said, and whether there were more.
 local function output_lines(host, columns)
-  local lines = {}
+  local lines, before, missing = {}, {}, host.count - #host.packets
   local function add(v) table.move(brief.lines(v, columns, MOST_LINES), 1, MOST_LINES + 1, #lines + 1, lines) end
   for _, packet in ipairs(host.packets) do add(packet) end
   if host.is_long then
@@ -133,9 +136,13 @@ local function output_lines(host, columns)
   elseif not brief.is_nothing(host.value) then
     add(host.value)
   end
-  if #lines <= MOST_LINES + 1 then return lines, false end
-  lines = table.move(lines, #lines - MOST_LINES + 1, #lines, 2, { ("… %d lines before"):format(#lines - MOST_LINES) })
-  return lines, true
+  if missing > 0 then before[1] = brief.count(missing, "packet") end
+  if #lines > MOST_LINES + 1 then
+    before[#before + 1] = brief.count(#lines - MOST_LINES, "line")
+    lines = table.move(lines, #lines - MOST_LINES + 1, #lines, 1, {})
+  end
+  if before[1] then table.insert(lines, 1, ("… %s before"):format(table.concat(before, " and "))) end
+  return lines, before[1] ~= nil
 end
 
 local function group_title(list, i)
