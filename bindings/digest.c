@@ -11,14 +11,17 @@
 #include "wire/json.h"
 
 /*
- * digest(value) → 16 hexadecimal digits, the same for equal values of JSON;
- * raises what encode does. It is no secret, and hides none.
+ * digest(value[, salt]) → 16 hexadecimal digits, the same for equal values of
+ * JSON with equal salts, which are texts; raises what encode does. It is no
+ * secret, and hides none.
  */
 static int digest(lua_State *L)
 {
     struct buffer canonical = { 0 };
     struct harp_error error;
     char digits[17];
+    size_t length;
+    const char *salt = luaL_optlstring(L, 2, "", &length);
 
     luaL_checkany(L, 1);
     if (json_canonical(&canonical, json_encode(L, 1, "value"), &error) != 0) {
@@ -26,7 +29,8 @@ static int digest(lua_State *L)
         return failure_raise(L, &error);
     }
     snprintf(digits, sizeof digits, "%016" PRIx64,
-             (uint64_t)XXH3_64bits(canonical.data, canonical.length));
+             (uint64_t)XXH3_64bits_withSeed(canonical.data, canonical.length,
+                                            XXH3_64bits(salt, length)));
     buffer_free(&canonical);
     lua_pushstring(L, digits);
     return 1;

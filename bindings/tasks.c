@@ -216,6 +216,13 @@ static int tasks_spawn(lua_State *L)
     return 1;
 }
 
+/* was_cancelled() → was the running task cancelled, now or before? */
+static int tasks_was_cancelled(lua_State *L)
+{
+    lua_pushboolean(L, task_was_cancelled(L));
+    return 1;
+}
+
 /* context() → what the running task has for a context; nil outside tasks */
 static int tasks_context(lua_State *L)
 {
@@ -273,6 +280,7 @@ void tasks_open(lua_State *L)
         { "alarm", alarm_new },
         { "spawn", tasks_spawn },
         { "run", tasks_run },
+        { "was_cancelled", tasks_was_cancelled },
         { "context", tasks_context },
         { "set_context", tasks_set_context },
         { NULL, NULL }

@@ -183,6 +183,13 @@ void task_cancel(struct task *task)
     }
 }
 
+bool task_was_cancelled(lua_State *L)
+{
+    const struct task *task = scheduler_of(L)->current;
+
+    return task && task->quiet;
+}
+
 /* task:cancel() */
 static int cancel(lua_State *L)
 {

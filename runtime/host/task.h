@@ -80,6 +80,9 @@ struct task *task_check(lua_State *L, int index);
  */
 void task_cancel(struct task *task);
 
+/* [-0, +0, m] was the running task cancelled, now or before? */
+bool task_was_cancelled(lua_State *L);
+
 /*
  * [-(n+1), +?, -] runs the function as the main task until it and every task
  * that it spawned have ended. 0 with the function's results on the stack; -1

@@ -80,11 +80,12 @@ local function names_of(rpc)
   return names
 end
 
+-- A digest of what is asked for as hosts.
+local function selection_of(given) return core.digest(core.array{ given.hosts, given.limit }) end
+
 -- The hosts of a batch; globs of the limit look at them, not at all that there are.
 local function select_hosts(given, rpc)
-  local selection = given.hosts
-  if type(selection) == "function" then selection = selection(rpc) end
-  local names = expand(selection, function() return names_of(rpc) end)
+  local names = expand(given.hosts, function() return names_of(rpc) end)
   if not given.limit then return names end
   local kept, list = {}, {}
   for _, name in ipairs(expand(given.limit, function() return names end, "the batch's hosts")) do kept[name] = true end
@@ -165,8 +166,8 @@ local function begin(self, given, names)
   local about = session.about()
   self:note{
     event = "run", run = self.id, name = given.name, session = about.session, program = about.program,
-    hosts = core.array(names), waves = core.array(plan.waves(given.serial, #names)), options = shown_options(given),
-    dispatcher = address, caller = more == "" and address or nil,
+    hosts = core.array(names), selection = given.selection, waves = core.array(plan.waves(given.serial, #names)),
+    options = shown_options(given), dispatcher = address, caller = more == "" and address or nil,
   }
   self:sync()                   -- by its id the dispatcher knows the calls again
 end
@@ -179,16 +180,38 @@ local function carry_out(self, given, names)
   end)
   telling.close(self.observers)
   if well then return end
+  if self.record.run and given.resume ~= false then session.leave(self.record) end
   if self.record.run and (self.failure or self.writer.failure) then
     telling.say("%s goes on where it was: harp run --resume %s", self.id, self.id)
   end
   error(failure, 0)
 end
 
+-- Between the reading of a journal and having it another process may have had it.
+local function check_unchanged(known, record)
+  if not known or known.latest == record.latest then return end
+  error(core.error{
+    kind = "UsageError", type = "running",
+    message = ("another process went on with %s meanwhile: look at it first, with harp runs show"):format(known.run),
+  }, 0)
+end
+
+-- What is wrong before a run is begun is an error of none of its hosts. Returns
+-- whether the dispatcher knows dedup keys.
+local function check(given, known)
+  local well, is_extended = pcall(function()
+    telling.check(given)
+    return given.caller:is_extended()
+  end)
+  if well then return is_extended end
+  if known then session.leave(known) end
+  error(is_extended, 0)
+end
+
 local function run(given, names, known)
-  telling.check(given)
-  local is_extended = given.caller:is_extended()        -- one that cannot be reached is an error of none of the hosts
+  local is_extended = check(given, known)
   local writer <close>, id = session.open(given.name, known)
+  check_unchanged(known, writer.record)
   local self = runner{
     id = id, caller = given.caller, writer = writer, is_extended = is_extended, observers = telling.observers(given),
     step = given.step, concurrency = given.concurrency, max_fail = given.max_fail, on_fail = given.on_fail,
@@ -207,14 +230,17 @@ end
 -- reached, and a CancelledException after Ctrl-C; the run can go on then.
 function batch.run(given)
   given = options.check(given)
+  local _ <close> = turn.aside()
   given.name, given.caller = given.name or session.default_name(), given.caller or caller()
+  if type(given.hosts) == "function" then given.hosts = given.hosts(given.caller) end
+  given.selection = selection_of(given)
   local names
   local function selected()
     names = names or select_hosts(given, given.caller)
     return names
   end
   if given.dry_run then return dry_run(given, selected()) end
-  local known = session.find(given.name, selected, given.resume ~= false)
+  local known = session.find(given.name, given.selection, selected, given.resume ~= false)
   if known and not session.goes_on(known) then
     telling.note(given, "%s is over: harp runs show %s", known.run, known.run)
     worst = outcome.worst{ worst, known:status() }

@@ -61,12 +61,16 @@ local function raise_unknown(failure)
   }, 0)
 end
 
--- What `patience` does not wait for any more; a submit may have arrived before.
+-- Raises what a submit has come to, which may have arrived before.
+local function fail(failure, may_have_arrived)
+  local is_final = core.is_error(failure) and failure.kind ~= "CancelledException"
+  if may_have_arrived and is_final then raise_unknown(failure) end
+  error(failure, 0)
+end
+
 local function be_patient(patience, failure, may_have_arrived)
   local well, last = pcall(patience.fail, patience, failure)
-  if well then return end
-  if may_have_arrived and core.is_error(last, "CommunicationError") then raise_unknown(last) end
-  error(last, 0)
+  if not well then fail(last, may_have_arrived) end
 end
 
 -- A dispatcher that is being stopped takes no more calls; the next one will.
@@ -90,7 +94,7 @@ local function submit(self, procedure, arguments)
     elseif kind == "error" and data.type == "shutdown" then
       data, extra, link.reached = stopping(data), nil, true
     elseif kind == "error" then
-      error(value.remote_error("RemoteError", data), 0)
+      fail(value.remote_error("RemoteError", data), may_have_arrived)
     elseif kind then
       raise_unknown{ message = ("the dispatcher answered a call with %q"):format(kind) }
     elseif extra and not fields.dedup then

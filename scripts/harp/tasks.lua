@@ -19,6 +19,13 @@ local function join_all(list)
   end
 end
 
+-- A context as a task would have it that is spawned in that one.
+local function child_of(context)
+  local metatable = getmetatable(context)
+  local child = type(metatable) == "table" and metatable.__child
+  return child and child(context) or context
+end
+
 --- Calls `fn(item, index)` for every item, and returns the results in order.
 -- options.concurrency: how many at once (default: all). The first error
 -- cancels what is still running and is raised.
@@ -29,11 +36,13 @@ function tasks.map(list, fn, options)
     error("harp.map: concurrency must be an integer of at least 1", 2)
   end
   local results, workers, index, failure = {}, {}, 0, nil
+  local context = core.context()
   local begun = {}              -- the workers that can be cancelled: the others end by themselves, without an error
   local function work()
     while index < count and not failure do
       index = index + 1
       local at = index
+      core.set_context(child_of(context))       -- the same each time, whichever worker this is
       results[at] = fn(list[at], at)
     end
   end

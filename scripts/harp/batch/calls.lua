@@ -22,7 +22,7 @@ end
 -- nil for what is no JSON. With the host's name, so that equal arguments of two
 -- hosts do not look so.
 local function digest_of(self, arguments)
-  local well, digest = pcall(core.digest, core.array{ self.run, self.record.name, arguments })
+  local well, digest = pcall(core.digest, arguments, self.run .. " " .. self.record.name)
   return well and digest or nil
 end
 

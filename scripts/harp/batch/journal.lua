@@ -7,6 +7,7 @@
 
 local core = require "harp.core"
 local new_record = require "harp.batch.record"
+local printable = require "harp.printable"
 local random = require "harp.batch.random"
 
 local journal = {}
@@ -15,6 +16,7 @@ local FORMAT = 2                -- of the events
 local SUFFIX = ".jsonl"
 local EAGAIN, ENOENT = 11, 2
 local IS_FULL = { [28] = true, [122] = true }   -- ENOSPC, EDQUOT
+local FORGET = "--new begins anew, `harp runs remove` forgets it"
 local LETTERS, LENGTH = "abcdefghijkmnpqrstuvwxyz23456789", 6
 
 local function fail(type, text, ...)
@@ -61,7 +63,8 @@ function Reader:take()
     end
     local well, event = pcall(core.decode, line)
     if not well or type(event) ~= "table" then
-      fail("journal", "%s has a line that is no event: %.60s", self.path, line)
+      fail("journal", "%s has a line that is no event (%s): what its run did cannot be known; %s", self.path,
+        printable(line:sub(1, 20)), FORGET)
     end
     events[#events + 1] = event
   end
@@ -88,7 +91,7 @@ function journal.read(run)
   local events = reader:take()
   if not events[1] then return nil end
   if events[1].event ~= "run" or events[1].format ~= FORMAT then
-    fail("journal", "%s is not the journal of a run, or that of another version of harp", reader.path)
+    fail("journal", "%s is not the journal of a run, or that of another version of harp; %s", reader.path, FORGET)
   end
   for _, event in ipairs(events) do record:apply(event) end
   return record
@@ -139,20 +142,26 @@ function journal.beginnings(is_meant)
   return list
 end
 
+--- The same of those of a name.
+function journal.named(name)
+  return journal.beginnings(function(run) return run:sub(1, -LENGTH - 2) == name end)
+end
+
 --- The latest run of a name, as a record; nil when there is none.
 function journal.latest(name)
-  local list = journal.beginnings(function(run) return run:sub(1, -LENGTH - 2) == name end)
+  local list = journal.named(name)
   for i = #list, 1, -1 do
     local record = try_to_read(list[i].run)
     if record then return record end
   end
 end
 
---- The runs of a session, the first one first: records.
+--- The runs of a session, the first one first: records. One that is damaged is
+-- an error: what it did is not to be done again.
 function journal.session(session)
   local list = {}
   for _, event in ipairs(journal.beginnings()) do
-    list[#list + 1] = event.session == session and try_to_read(event.run) or nil
+    if event.session == session then list[#list + 1] = journal.read(event.run) end
   end
   return list
 end

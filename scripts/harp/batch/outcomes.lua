@@ -70,9 +70,10 @@ local LASTING = {
 --- May a host be tried again that ended so, with an error of that type?
 function outcomes.may_be_retried(name, type) return AGAIN[name] and (name ~= "error" or not LASTING[type]) or false end
 
---- The outcome that an error stands for.
+--- The outcome that an error stands for. That a task was cancelled is of no job.
 function outcomes.of(failure)
   if not core.is_error(failure) then return "error" end
+  if failure.kind == "CancelledException" and failure.type == "task" then return "error" end
   if failure.kind == "RemoteError" or failure.kind == "CommunicationError" then
     if UNREACHABLE[failure.type] then return "unreachable" end
     if LOST[failure.type] then return "unknown" end

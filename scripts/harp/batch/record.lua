@@ -2,23 +2,24 @@
 -- and for one whose journal is read. An event is a table with `event`, its
 -- kind, `time` (unix seconds) and, where it is about one, `host`:
 --
---     run      format, run (its id), name, session, hosts, waves (sizes),
---              dispatcher (its address), caller (the same, where it is all that
+--     run      format, run (its id), name, session, hosts, selection (a digest of
+--              what was asked for), waves (sizes), dispatcher (its address), caller (the same, where it is all that
 --              is needed), options (as shown to people), program: the first one
 --     resume   another process goes on; dispatcher: that may be another one
 --     wave     wave (number): begins        wave_end  wave
 --     start    attempt: a host's turn, or its next one
---     call     key, attempt, step, procedure, arguments (a digest): is about to
---              be submitted
+--     call     key, attempt, step, procedure, arguments (a digest), is_keyed (by a
+--              dedup key): is about to be submitted
 --     job      key, job (id): was accepted
 --     refused  key, message: was not accepted; failure: the error, where it is
 --              that of the call and not of the way to the dispatcher
 --     packet   job, number, data: not kept in the journal
 --     step     name, value: batch.step has ended
---     retry    attempt, outcome, message, pause (seconds)
+--     retry    attempt, outcome, message, type, pause (seconds)
 --     end      outcome, attempts, value | message and type, job, packets, count,
 --              before
---     stop     reason: no more hosts are begun; wave: that is over all the same
+--     stop     reason: no more hosts are begun; wave: that is over all the same;
+--              is_cancelled: what runs is cancelled
 --     detach   who watched has gone; jobs go on
 --     finish   outcomes are final
 --
@@ -29,6 +30,7 @@
 --     waves      list of lists of names
 --     wave       the one that has begun last, 0 before
 --     counts     by outcome, and of "running" and "waiting"
+--     jobs       a set of the ids of all jobs
 --     by_host    name → {
 --       name, wave, state = "waiting" | "running" | "ended", attempt, attempts,
 --       start, stop   unix seconds, of the first attempt and of its end
@@ -36,8 +38,10 @@
 --       is_long       its value is too long to be kept: its job has it
 --       job           id of the last one
 --       calls         key → { number (of the host's), attempt, step, procedure,
---                     arguments, job, refused, failure, time, dispatcher }
+--                     arguments, is_keyed, job, refused, failure, time, dispatcher }
 --       call_count    how many there are
+--       failed        of the last attempt that is followed by another: { attempt,
+--                     outcome, message, type }
 --       steps         name → { value = }
 --       packets       list of the last packets, sizes (bytes of each), size (of all),
 --                     count: how many there were, before: a digest of those
@@ -120,7 +124,7 @@ end
 -- Its end counts no more, nor what stopped it before that. What did so before it
 -- died has not been carried out yet.
 function take.resume(record, event)
-  if record.finished then record.stopped = nil end
+  if record.finished then record.stopped, record.is_cancelled = nil, nil end
   record.detached, record.finished = nil, nil
   record.dispatcher = event.dispatcher or record.dispatcher
   for _, name in ipairs(record.hosts) do
@@ -149,7 +153,8 @@ function take.call(record, event)
   host.call_count = host.call_count + (before and 0 or 1)
   host.calls[event.key] = {
     number = before and before.number or host.call_count, attempt = event.attempt, step = event.step,
-    procedure = event.procedure, arguments = event.arguments, time = is_again and before.time or event.time,
+    procedure = event.procedure, arguments = event.arguments, is_keyed = event.is_keyed,
+    time = is_again and before.time or event.time,
     dispatcher = record.dispatcher,
   }
 end
@@ -157,7 +162,7 @@ end
 function take.job(record, event)
   local host = host_of(record, event)
   host.calls[event.key].job, host.calls[event.key].refused = event.job, nil
-  host.job = event.job
+  host.job, record.jobs[event.job] = event.job, true
 end
 
 function take.refused(record, event)
@@ -171,7 +176,7 @@ function take.step(record, event) host_of(record, event).steps[event.name] = { v
 
 function take.retry(record, event)
   local host = host_of(record, event)
-  host.failed_attempt = event.attempt
+  host.failed = { attempt = event.attempt, outcome = event.outcome, message = event.message, type = event.type }
   host.message = event.message
 end
 
@@ -186,6 +191,7 @@ end
 
 function take.stop(record, event)
   record.stopped, record.waves_ended = event.reason, event.wave or record.waves_ended
+  record.is_cancelled = event.is_cancelled
 end
 
 function take.detach(record, event) record.detached = event.time end
@@ -233,5 +239,7 @@ function Record:status() return outcomes.status(self.counts, self.stopped ~= nil
 
 --- A record of nothing; its first event is "run".
 return function()
-  return setmetatable({ by_host = {}, counts = { running = 0, waiting = 0 }, wave = 0, waves_ended = 0 }, Record)
+  return setmetatable({
+    by_host = {}, jobs = {}, counts = { running = 0, waiting = 0 }, wave = 0, waves_ended = 0,
+  }, Record)
 end

@@ -73,8 +73,11 @@ end
 
 -- ---- one attempt ----
 
-local function is_cancelled_task(failure)
-  return core.is_error(failure, "CancelledException") and failure.type == "task"
+-- Ends a task that was cancelled, whatever was made of that. One that waited for
+-- another that was is not.
+local function check_cancelled()
+  if not core.was_cancelled() then return end
+  error(core.error{ kind = "CancelledException", type = "task", message = "the task was cancelled" }, 0)
 end
 
 -- A job's end, with its packets on the way.
@@ -93,20 +96,12 @@ local function text_of(failure)
   return journal.text((tostring(failure):gsub("%s*\n.*", "")))
 end
 
--- Is a job one of a host's calls?
-local function is_job_of(host, id)
-  for _, call in pairs(host.calls) do
-    if call.job == id then return id ~= nil end
-  end
-  return false
-end
-
 -- An end: true and the value; or the outcome, and what is told of the failure.
 -- Whether the dispatcher itself is lost is no matter of one host.
-local function ended(at, well, v)
+local function ended(self, at, well, v)
   if well then return { outcome = "ok", value = v } end
   local lost = at.lost[v] or core.is_error(v, "CommunicationError") and v.type ~= "unknown_outcome"
-    and is_job_of(at.record, v.job)
+    and self.record.jobs[v.job]
   return {
     outcome = outcomes.of(v), message = text_of(v), type = core.is_error(v) and v.type or "lua",
     job = core.is_error(v) and v.job or nil, lost = lost and v or nil,
@@ -126,10 +121,10 @@ local function attempt(self, at)
   local well, v = at:call(self.step)
   local job = well and plan.is_job(v) and v or nil
   if job then well, v = pcall(follow, self, at.name, job) end
-  if not well and is_cancelled_task(v) then error(v, 0) end
+  check_cancelled()
   self:check_left()
   if v == value.CALL_CANCELLED then well, v = false, cancelled() end
-  local result = ended(at, well and not core.is_error(v), v)
+  local result = ended(self, at, well and not core.is_error(v), v)
   if job then result.job, result.is_of_job = job:id(), true end
   if result.outcome ~= "ok" and is_in_doubt(at.record, at.attempt) then result.outcome = "unknown" end
   return result
@@ -168,7 +163,9 @@ end
 local function cancel_calls(self, host, number)
   for _, call in pairs(host.calls) do
     if call.attempt == number and call.job then
-      pcall(function() self.caller:job(call.job):cancel{ retry_for = 0 } end)
+      local well, failure = pcall(function() self.caller:job(call.job):cancel() end)
+      check_cancelled()
+      if not well and core.is_error(failure, "CommunicationError") then return self:lose(failure) end
     end
   end
   self:check_left()
@@ -191,28 +188,33 @@ local function sleep(self, seconds)
   if not well and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
 end
 
--- Noted first: who dies here must not take the cancelling for the outcome.
+-- On disk first: who dies here must not take the cancelling for the outcome.
 local function wait_for_next(self, host, number, result)
   local seconds = pause(self, number)
   self:note{
     event = "retry", host = host.name, attempt = number, outcome = result.outcome, message = result.message,
-    pause = seconds,
+    type = result.type, pause = seconds,
   }
+  self:sync()
   cancel_calls(self, host, number)
   sleep(self, seconds)
 end
 
 -- The attempt that is next, or that another process did not bring to its end.
 local function next_attempt(self, host)
-  local failed = host.failed_attempt
-  if failed and host.attempt == failed then cancel_calls(self, host, failed) end
-  return failed and failed + 1 or host.attempt or 1
+  local failed = host.failed
+  if failed and host.attempt == failed.attempt then cancel_calls(self, host, failed.attempt) end
+  return failed and failed.attempt + 1 or host.attempt or 1
 end
 
 local function run_host(self, name)
   local host = self.record.by_host[name]
   if host.state == "ended" or self.failure or self.stopping and host.state == "waiting" then return end
   local number = next_attempt(self, host)
+  if self.failure then return end
+  if self.stopping and number > (host.attempt or 1) then
+    return note_end(self, name, host.failed.attempt, host.failed)
+  end
   while true do
     self:note{ event = "start", host = name, attempt = number }
     local result = attempt(self, turn.new(self, host, number))
@@ -227,10 +229,33 @@ end
 
 -- ---- ends before the end ----
 
+-- The last job that a dispatcher has accepted.
+local function last_job(record)
+  local last = nil
+  for _, host in pairs(record.by_host) do
+    for _, call in pairs(host.calls) do
+      local is_here = call.job and call.dispatcher == record.dispatcher
+      if is_here and (not last or call.time > last.time) then last = call end
+    end
+  end
+  return last and last.job
+end
+
+-- Does the dispatcher know what it has accepted? Its address can be another's now,
+-- or its database a new one.
+local function is_remembered(self)
+  local job = last_job(self.record)
+  if not job then return true end
+  local well, failure = pcall(function() return self.caller:job(job):status() end)
+  if not well and not core.is_error(failure, "RemoteError") then error(failure, 0) end
+  return well
+end
+
 --- Another process goes on, at that dispatcher. What had stopped the run still
 -- does, when that died before its end.
 function Runner:take_up(dispatcher)
   self:note{ event = "resume", dispatcher = dispatcher }
+  self.is_remembered = is_remembered(self)
   if self.record.stopped then self:end_begun() end
 end
 
@@ -283,7 +308,7 @@ local function objection(self, number, wave, failures)
   local well, failure = pcall(self.after_wave, {
     number = number, of = #self.record.waves, hosts = wave, failed = failures,
   }, self.public)
-  if not well and is_cancelled_task(failure) then error(failure, 0) end
+  check_cancelled()
   self:check_left()
   if not well then return ("after wave %d: %s"):format(number, text_of(failure)) end
   if failure == false then return ("after wave %d: after_wave returned false"):format(number) end
@@ -310,6 +335,7 @@ end
 
 --- Runs what has not ended yet. A dispatcher that is lost is raised.
 function Runner:run()
+  if self.record.is_cancelled then return self:cancel() end
   for number, wave in ipairs(self.record.waves) do
     if self.failure then break end
     if is_due(self, number) then run_wave(self, number, wave) end
@@ -334,7 +360,7 @@ end
 
 --- Cancels what runs, and ends the run: what was not begun is not reached.
 function Runner:cancel()
-  self:note{ event = "stop", reason = "cancelled by Ctrl-C" }
+  self:note{ event = "stop", reason = "cancelled by Ctrl-C", is_cancelled = true }
   tasks.map(self.record:list "running", function(name) cancel_host(self, name) end)
   self:note{ event = "finish" }
 end
@@ -344,6 +370,6 @@ end
 -- after_wave is given), observers.
 return function(fields)
   fields.record, fields.submits, fields.values, fields.room = fields.writer.record, 0, {}, MOST_VALUES
-  fields.is_known, fields.is_ending = core.event(), core.event()
+  fields.is_known, fields.is_ending, fields.is_remembered = core.event(), core.event(), true
   return setmetatable(fields, Runner)
 end

@@ -1,6 +1,7 @@
 --- Which run is meant: a new one, or one that was left. The batches of one
 -- execution of a recipe are a session, named by its first run; a recipe that
--- goes on finds each batch of the session again by its name.
+-- goes on finds each batch of the session again by its name, and by what was asked
+-- for as hosts.
 
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
@@ -60,11 +61,21 @@ function session.words(word)
   }, 0)
 end
 
--- The first run of that name in the session that was taken up.
-local function next_of(name)
+-- The first run of the session that was taken up that is the same batch.
+local function next_of(name, selection)
   for _, record in ipairs(others or {}) do
-    if record.name == name and not taken[record.run] then return record end
+    if record.name == name and record.selection == selection and not taken[record.run] then return record end
   end
+end
+
+-- A recipe whose first batch is none of the run that was asked for would do all of
+-- it again.
+local function check_asked(name, found)
+  if not asked or found or next(taken) then return end
+  error(core.error{
+    kind = "UsageError", type = "resume",
+    message = ("%s cannot be taken up: the batch %s, over these hosts, is none of that session"):format(asked, name),
+  }, 0)
 end
 
 -- Lists of texts, or programs, that are the same.
@@ -79,12 +90,19 @@ local function is_same(a, b)
   return true
 end
 
--- The session of the latest run of a name, where any of its runs was left. With
--- other arguments, or over other hosts, something else is meant.
+-- The latest run of a name. With other arguments, or over other hosts, another one
+-- is meant.
+local function latest_of(name, hosts)
+  local list, what = journal.named(name), program()
+  for i = #list, 1, -1 do
+    if is_same(list[i].program, what) and is_same(list[i].hosts, hosts) then return list[i] end
+  end
+end
+
+-- Its session, where any of its runs was left.
 local function find_left(name, hosts)
-  local latest = journal.latest(name)
+  local latest = latest_of(name, hosts)
   if not latest or journal.is_running(latest.run) then return end
-  if not is_same(latest.program, program()) or not is_same(latest.hosts, hosts) then return end
   local list = journal.session(latest.session)
   for _, record in ipairs(list) do
     if is_unfinished(record) then
@@ -95,10 +113,23 @@ local function find_left(name, hosts)
 end
 
 --- The record of the run that a batch goes on with; nil for a new one.
--- may_resume: also one that was left and not asked for.
-function session.find(name, hosts, may_resume)
+-- selection: a digest of what was asked for, hosts: what that means; may_resume:
+-- also one that was left and not asked for.
+function session.find(name, selection, hosts, may_resume)
   if not id and may_resume then find_left(name, hosts()) end
-  return next_of(name)
+  local found = next_of(name, selection)
+  check_asked(name, found)
+  return found
+end
+
+--- This process has left a run; the same batch goes on with it.
+function session.leave(record)
+  taken[record.run] = nil
+  others = others or {}
+  for i, other in ipairs(others) do
+    if other.run == record.run then table.remove(others, i) break end
+  end
+  others[#others + 1] = record
 end
 
 --- Is there something left to do of a run of the session? Of one that is over,

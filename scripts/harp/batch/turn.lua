@@ -11,6 +11,7 @@ local calls = require "harp.batch.calls"
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
 local plan = require "harp.batch.plan"
+local value = require "harp.value"
 
 local turn = {}
 
@@ -67,7 +68,7 @@ end
 
 -- Does the dispatcher still know the dedup key of a call?
 local function is_known(run, call)
-  return run.is_extended and call.dispatcher == run.record.dispatcher
+  return call.is_keyed and run.is_extended and run.is_remembered and call.dispatcher == run.record.dispatcher
     and core.time() - call.time < DEDUP_WINDOW - MARGIN
 end
 
@@ -77,10 +78,11 @@ local function check_fate(self, call)
   calls.doubt("the run was cut off while %s was submitted: it is not known whether it was accepted", call.procedure)
 end
 
--- Has the call certainly not been accepted?
+-- Has the call certainly not been accepted? A dispatcher whose disk fails does not
+-- know, either.
 local function was_refused(failure)
   if not core.is_error(failure) then return true end
-  return failure.type ~= "unknown_outcome" and failure.kind ~= "CancelledException"
+  return failure.type ~= "unknown_outcome" and failure.type ~= "system_error" and failure.kind ~= "CancelledException"
 end
 
 -- Is it the dispatcher that is gone? With a dedup key its answer can still be
@@ -101,7 +103,7 @@ local function try(self, call, key, own)
   local host = run.caller:host(self.name, options)
   run:note{
     event = "call", host = self.name, attempt = self.attempt, step = call.step, key = key,
-    procedure = call.procedure, arguments = call.digest,
+    procedure = call.procedure, arguments = call.digest, is_keyed = run.is_extended,
   }
   if not run.is_extended then run:sync() end
   if core.is_array(call.arguments) then
@@ -137,6 +139,9 @@ end
 
 local function submit(self, procedure, own, arguments)
   local run, context = self.run, context_of(self)
+  if self.is_over then
+    error(("the step of %s is over: what its tasks call has to be joined there"):format(self.name), 3)
+  end
   local call = self.known:describe(procedure, arguments, context.step, context.task)
   local known = self.known:take(call)
   local before = known and known.call
@@ -144,8 +149,10 @@ local function submit(self, procedure, own, arguments)
   if before and before.failure then error(core.error(before.failure), 0) end
   if before then check_fate(self, before) end
   run:begin_submit()
+  self.submits = self.submits + 1
   local is_noted, key, well, job = pcall(try, self, call, known and known.key, own)
   run:end_submit()
+  self.submits = self.submits - 1
   if not is_noted then error(key, 0) end
   if well then
     check_duplicate(self, call, job)
@@ -197,8 +204,14 @@ function Host:__tostring() return private[self].turn.name end
 
 local function fail(text, ...) error(("batch.step: " .. text):format(...), 3) end
 
+-- What a step has come to. A job is waited for; what a job's end was like, as
+-- result() returns it, counts as it does for a host.
 local function wait_for(v)
   if plan.is_job(v) then return v:get() end
+  if core.is_error(v) then error(v, 0) end
+  if v == value.CALL_CANCELLED then
+    error(core.error{ kind = "CancelledException", type = "cancelled", message = "the job was cancelled" }, 0)
+  end
   return v
 end
 
@@ -221,6 +234,13 @@ local function enter(self, path, fn, host)
   return results[2]
 end
 
+-- The names of steps in one that is not run again are in use, too.
+local function see_inner(self, path)
+  for name in pairs(self.record.steps) do
+    if name:sub(1, #path + 1) == path .. "/" then self.seen[name] = true end
+  end
+end
+
 --- batch.step(name, fn): what fn(host) returns; of a host whose step of that name
 -- has ended before, what it returned then. A job is waited for.
 function Turn:run_step(name, fn, host)
@@ -231,10 +251,20 @@ function Turn:run_step(name, fn, host)
   if self.seen[path] then fail("there are two steps %q of one host: give each a name of its own", path) end
   self.seen[path] = true
   local before = self.record.steps[path]
-  if before then return before.value end
+  if before then
+    see_inner(self, path)
+    return before.value
+  end
   local v = enter(self, path, fn, host or self.host)
   if self.run.is_dry then return v end
   return remember(self, path, v)
+end
+
+--- What a batch within a step begins is not of the step: until this is closed.
+function turn.aside()
+  local outer = core.context()
+  if outer ~= nil then core.set_context(nil) end
+  return setmetatable({}, { __close = function() if outer ~= nil then core.set_context(outer) end end })
 end
 
 --- batch.step([host,] name, fn)
@@ -251,14 +281,15 @@ end
 function turn.new(run, record, attempt)
   local self = setmetatable({
     run = run, record = record, name = record.name, attempt = attempt, seen = {}, lost = {}, calls = {},
-    known = calls.new(run.id, record, attempt),
+    submits = 0, known = calls.new(run.id, record, attempt),
   }, Turn)
   self.host = new_host(self, {})
   return self
 end
 
 --- Calls step(host, name) in this task: true and what it returns, or false and
--- what it raised, a text with a traceback where it is an error of Lua.
+-- what it raised, a text with a traceback where it is an error of Lua. It is over
+-- when all that its tasks submit has been.
 function Turn:call(step)
   local outer = core.context()
   core.set_context(new_context(self))
@@ -267,6 +298,8 @@ function Turn:call(step)
     return failure
   end, self.host, self.name))
   core.set_context(outer)
+  self.is_over = true
+  while self.submits > 0 do core.sleep(0.01) end
   return results[1], results[2]
 end
 
