@@ -8,6 +8,7 @@ local harp = require "harp"
 local FAULT = os.getenv "HARP_BUILD" .. "/fault.so"
 local KILLED = 128 + 9
 local KILL_WITHIN = 0.09        -- seconds
+local KILLS = tonumber(os.getenv "KILLS") or 40         -- of a kind
 
 -- Each adds a line to a file when it runs; `flaky` fails once for each host, and
 -- `hang` hangs once.
@@ -195,7 +196,7 @@ describe("a batch", function()
     it("is killed with -9 at random points, and resumed: each call of 200 hosts ran exactly once: " .. kind, function()
       math.randomseed(os.time())
       local one, kills, runs = recipe.new(dispatcher.address, text), 0, 0
-      while kills < 100 do
+      while kills < KILLS do
         runs = runs + 1
         local name = kind .. runs
         kills = kills + kill_until_over(one, name, 200)
@@ -510,7 +511,7 @@ describe("a batch", function()
       local stock = harness.stock{ hosts = 60, latency = 0.01 }
       local one = recipe.new(stock.address, STOCK)
       local kills, runs, from = 0, 0, 0
-      while kills < 40 do
+      while kills < KILLS do
         runs = runs + 1
         local name = "stock" .. runs
         local seconds = 0.01

@@ -1,5 +1,5 @@
 -- What becomes of the hosts of a batch: outcomes against a real dispatcher and
--- daemon, retries, waves, steps that are remembered, and which run is taken up.
+-- daemon, retries, waves.
 
 local harness = require "spec.support.harness"
 local recipe = require "spec.support.recipe"

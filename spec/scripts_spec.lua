@@ -65,7 +65,7 @@ of_program("a script", function()
     local PRELUDE = [[
       local harp = require "harp"
       local function closing(text) return setmetatable({}, { __close = function() print(text) end }) end
-      setmetatable({}, { __gc = function() print "collected" end })
+      kept = setmetatable({}, { __gc = function() print "collected" end })
       local main <close> = closing "main closed"
       io.write "said "
     ]]
