@@ -1,5 +1,5 @@
 -- What becomes of the hosts of a batch: outcomes against a real dispatcher and
--- daemon, retries, waves.
+-- daemon, retries, waves, and steps that are remembered.
 
 local harness = require "spec.support.harness"
 local recipe = require "spec.support.recipe"

@@ -180,7 +180,7 @@ local function carry_out(self, given, names)
   end)
   telling.close(self.observers)
   if well then return end
-  if self.record.run and given.resume ~= false then session.leave(self.record) end
+  if self.record.run and not self.record.finished and given.resume ~= false then session.leave(self.record) end
   if self.record.run and (self.failure or self.writer.failure) then
     telling.say("%s goes on where it was: harp run --resume %s", self.id, self.id)
   end

@@ -158,8 +158,7 @@ local function note_end(self, name, number, result)
   self:note(event)
 end
 
--- What of a failed attempt still runs must not run beside the next one. A
--- dispatcher that is gone by now is noticed by that one.
+-- What of a failed attempt still runs must not run beside the next one.
 local function cancel_calls(self, host, number)
   for _, call in pairs(host.calls) do
     if call.attempt == number and call.job then

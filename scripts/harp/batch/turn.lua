@@ -96,7 +96,7 @@ end
 local function try(self, call, key, own)
   local run = self.run
   local options = options_of(self, call.step, own)      -- during which others may be made
-  key = key or self.known:new_key(call)
+  key = key or self.ledger:new_key(call)
   if run.is_extended then
     options.dedup = { key = { batch = run.id, host = self.name, call = key }, window = DEDUP_WINDOW }
   end
@@ -131,29 +131,16 @@ local function check_duplicate(self, call, job)
     self.lost[arguments] = true
     error(arguments, 0)
   end
-  if well and not self.known:has_arguments(call, arguments) then
+  if well and not self.ledger:has_arguments(call, arguments) then
     calls.doubt("%s was called with other arguments before: it is not known whether this call was accepted",
       call.procedure)
   end
 end
 
-local function submit(self, procedure, own, arguments)
-  local run, context = self.run, context_of(self)
-  if self.is_over then
-    error(("the step of %s is over: what its tasks call has to be joined there"):format(self.name), 3)
-  end
-  local call = self.known:describe(procedure, arguments, context.step, context.task)
-  local known = self.known:take(call)
-  local before = known and known.call
-  if before and before.job then return run.caller:job(before.job) end
-  if before and before.failure then error(core.error(before.failure), 0) end
-  if before then check_fate(self, before) end
-  run:begin_submit()
-  self.submits = self.submits + 1
-  local is_noted, key, well, job = pcall(try, self, call, known and known.key, own)
-  run:end_submit()
-  self.submits = self.submits - 1
-  if not is_noted then error(key, 0) end
+-- Submits a call, under the key that it had before or a new one; its job.
+local function submit_now(self, call, known_key, own)
+  local run = self.run
+  local key, well, job = try(self, call, known_key, own)
   if well then
     check_duplicate(self, call, job)
     run:note{ event = "job", host = self.name, key = key, job = job:id() }
@@ -162,6 +149,26 @@ local function submit(self, procedure, own, arguments)
   if is_lost(run, job) then self.lost[job] = true end
   if was_refused(job) then note_refusal(self, key, job) end
   error(job, 0)
+end
+
+local function submit(self, procedure, own, arguments)
+  local run, context = self.run, context_of(self)
+  if self.is_over then
+    error(("the step of %s is over: what its tasks call has to be joined there"):format(self.name), 3)
+  end
+  local call = self.ledger:describe(procedure, arguments, context.step, context.task)
+  local known = self.ledger:take(call)
+  local before = known and known.call
+  if before and before.job then return run.caller:job(before.job) end
+  if before and before.failure then error(core.error(before.failure), 0) end
+  if before then check_fate(self, before) end
+  run:begin_submit()
+  self.submits = self.submits + 1
+  local well, job = pcall(submit_now, self, call, known and known.key, own)
+  run:end_submit()
+  self.submits = self.submits - 1
+  if not well then error(job, 0) end
+  return job
 end
 
 -- ---- the host of a step ----
@@ -281,7 +288,7 @@ end
 function turn.new(run, record, attempt)
   local self = setmetatable({
     run = run, record = record, name = record.name, attempt = attempt, seen = {}, lost = {}, calls = {},
-    submits = 0, known = calls.new(run.id, record, attempt),
+    submits = 0, ledger = calls.new(run.id, record, attempt),
   }, Turn)
   self.host = new_host(self, {})
   return self
