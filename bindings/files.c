@@ -29,9 +29,9 @@ static const char *kind_of(mode_t mode)
 }
 
 /*
- * file_status(path) → { kind = "file", "directory" or "other", mode =, size =
- * bytes, time = unix seconds when it was written }; nil when it is not there.
- * A link is what it points to, and "other" where that is not there.
+ * file_status(path) → { kind = "file", "directory" or "other", mode =, time =
+ * unix seconds when it was written }; nil when it is not there. A link is what
+ * it points to, and "other" where that is not there.
  */
 static int file_status(lua_State *L)
 {
@@ -40,13 +40,11 @@ static int file_status(lua_State *L)
 
     if (stat(path, &file) != 0 && lstat(path, &file) != 0)
         return 0;
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 3);
     lua_pushstring(L, kind_of(file.st_mode));
     lua_setfield(L, -2, "kind");
     lua_pushinteger(L, file.st_mode & 0777);
     lua_setfield(L, -2, "mode");
-    lua_pushinteger(L, file.st_size);
-    lua_setfield(L, -2, "size");
     lua_pushinteger(L, file.st_mtime);
     lua_setfield(L, -2, "time");
     return 1;

@@ -94,13 +94,18 @@ static void ignore(int number)
 }
 
 /*
- * survive_broken_pipes(): from now on it is an error to write what nobody reads
- * any more, and not the end of the process. Commands do not inherit a handler.
+ * survive_broken_pipes(true): from now on it is an error to write what nobody
+ * reads any more, and not the end of the process; false: as it was before.
+ * Commands do not inherit a handler.
  */
 static int survive_broken_pipes(lua_State *L)
 {
-    (void)L;
-    signal(SIGPIPE, ignore);
+    static void (*before)(int);
+
+    if (lua_toboolean(L, 1))
+        before = signal(SIGPIPE, ignore);
+    else
+        signal(SIGPIPE, before);
     return 0;
 }
 

@@ -125,9 +125,12 @@ end
 local function prune(options)
   journal.sweep()
   local before, removed, kept = os.time() - options.prune, 0, 0
-  for _, one in ipairs(look_at_all()) do
+  local all, runs = look_at_all(), {}
+  for _, one in ipairs(all) do runs[one.record.run] = true end
+  local left = journal.left(runs)
+  for _, one in ipairs(all) do
     local is_old = one.state ~= "running" and one.record.latest < before and is_wanted(one, options)
-    if is_old and one.state == "unfinished" and not (options.all or options.unfinished) then
+    if is_old and left[one.record.run] and not (options.all or options.unfinished) then
       kept = kept + 1
     elseif is_old and journal.remove(one.record.run) then
       removed = removed + 1
@@ -137,7 +140,7 @@ local function prune(options)
     return output.line(show.record{ { "removed", removed }, { "unfinished", kept } })
   end
   output.line(("removed %d %s%s"):format(removed, removed == 1 and "run" or "runs",
-    kept > 0 and ("; kept %d unfinished, which --all removes, too"):format(kept) or ""))
+    kept > 0 and ("; kept %d of unfinished scripts, which --all removes, too"):format(kept) or ""))
 end
 
 -- The id that a word means; one whose journal is damaged must be written whole.

@@ -51,7 +51,8 @@
 -- before are not made again, but give what they gave: so a step has to make the same
 -- calls with the same arguments each time. What differs, such as the time or what a
 -- host says, is for batch.step to remember. Calls that a step makes otherwise than by
--- the host that it is given are in no journal, and are made again.
+-- the host that it is given are in no journal, and are made again. Tasks that a step
+-- begins are to be joined in it: when it has returned they can call nothing more.
 --
 -- A script whose runs have failed ends with the status of the worst (run.code),
 -- unless it says otherwise by os.exit.
@@ -80,12 +81,19 @@ local function names_of(rpc)
   return names
 end
 
--- A digest of what is asked for as hosts.
-local function selection_of(given) return core.digest(core.array{ given.hosts, given.limit }) end
+-- A digest of what is asked for as hosts; nil for what is no JSON. Of a function it
+-- is not what it returned this time.
+local function selection_of(given)
+  local hosts = type(given.hosts) == "function" and core.null or given.hosts
+  local well, digest = pcall(core.digest, core.array{ hosts, given.limit })
+  return well and digest or nil
+end
 
 -- The hosts of a batch; globs of the limit look at them, not at all that there are.
 local function select_hosts(given, rpc)
-  local names = expand(given.hosts, function() return names_of(rpc) end)
+  local selection = given.hosts
+  if type(selection) == "function" then selection = selection(rpc) end
+  local names = expand(selection, function() return names_of(rpc) end)
   if not given.limit then return names end
   local kept, list = {}, {}
   for _, name in ipairs(expand(given.limit, function() return names end, "the batch's hosts")) do kept[name] = true end
@@ -166,8 +174,9 @@ local function begin(self, given, names)
   local about = session.about()
   self:note{
     event = "run", run = self.id, name = given.name, session = about.session, program = about.program,
-    hosts = core.array(names), selection = given.selection, waves = core.array(plan.waves(given.serial, #names)),
-    options = shown_options(given), dispatcher = address, caller = more == "" and address or nil,
+    hosts = core.array(names), selection = given.selection, place = given.place,
+    waves = core.array(plan.waves(given.serial, #names)), options = shown_options(given),
+    dispatcher = address, caller = more == "" and address or nil,
   }
   self:sync()                   -- by its id the dispatcher knows the calls again
 end
@@ -209,6 +218,7 @@ local function check(given, known)
 end
 
 local function run(given, names, known)
+  local _ <close> = telling.hold()
   local is_extended = check(given, known)
   local writer <close>, id = session.open(given.name, known)
   check_unchanged(known, writer.record)
@@ -230,9 +240,9 @@ end
 -- reached, and a CancelledException after Ctrl-C; the run can go on then.
 function batch.run(given)
   given = options.check(given)
+  given.place, given.dry_run = turn.place(), given.dry_run or turn.is_dry()
   local _ <close> = turn.aside()
   given.name, given.caller = given.name or session.default_name(), given.caller or caller()
-  if type(given.hosts) == "function" then given.hosts = given.hosts(given.caller) end
   given.selection = selection_of(given)
   local names
   local function selected()
@@ -240,7 +250,7 @@ function batch.run(given)
     return names
   end
   if given.dry_run then return dry_run(given, selected()) end
-  local known = session.find(given.name, given.selection, selected, given.resume ~= false)
+  local known = session.find(given, selected)
   if known and not session.goes_on(known) then
     telling.note(given, "%s is over: harp runs show %s", known.run, known.run)
     worst = outcome.worst{ worst, known:status() }

@@ -16,7 +16,8 @@ local FORMAT = 2                -- of the events
 local SUFFIX = ".jsonl"
 local EAGAIN, ENOENT = 11, 2
 local IS_FULL = { [28] = true, [122] = true }   -- ENOSPC, EDQUOT
-local FORGET = "--new begins anew, `harp runs remove` forgets it"
+local FORGET = "`resume = false` or --new begins anew, `harp runs remove` forgets it"
+local LONGEST_END = 1000        -- bytes of a last line
 local LETTERS, LENGTH = "abcdefghijkmnpqrstuvwxyz23456789", 6
 
 local function fail(type, text, ...)
@@ -156,12 +157,26 @@ function journal.latest(name)
   end
 end
 
---- The runs of a session, the first one first: records. One that is damaged is
--- an error: what it did is not to be done again.
+-- Is the last line of a journal that cannot be read the end of its run?
+local function is_finished(run)
+  local file <close> = io.open(journal.path(run))
+  if not file then return false end
+  file:seek("end", -math.min(file:seek "end", LONGEST_END))
+  local well, event = pcall(core.decode, file:read "a":match "([^\n]*)\n$")
+  return well and type(event) == "table" and event.event == "finish"
+end
+
+--- The runs of a session, the first one first: records. One that is damaged, or
+-- of another version, is an error unless it is over: what it did is not to be done
+-- again.
 function journal.session(session)
   local list = {}
   for _, event in ipairs(journal.beginnings()) do
-    if event.session == session then list[#list + 1] = journal.read(event.run) end
+    if event.session == session then
+      local record = try_to_read(event.run)
+      if not record and not is_finished(event.run) then record = journal.read(event.run) end
+      list[#list + 1] = record
+    end
   end
   return list
 end
@@ -204,14 +219,41 @@ function journal.sweep()
   end
 end
 
---- Forgets the runs that ended more than so many seconds ago: their files were
--- not written since. What cannot be removed stays.
+--- Those of these runs, a set of ids, that are of a session in which one is not
+-- over: a set. They are not to be forgotten: the recipe would run them again.
+function journal.left(runs)
+  local sessions, left = {}, {}
+  for _, event in ipairs(journal.beginnings()) do
+    local session = event.session or event.run
+    sessions[session] = sessions[session] or {}
+    table.insert(sessions[session], event.run)
+  end
+  for _, members in pairs(sessions) do
+    local is_asked, is_left = false, false
+    for _, run in ipairs(members) do is_asked = is_asked or runs[run] end
+    for _, run in ipairs(is_asked and members or {}) do
+      local record = try_to_read(run)
+      is_left = is_left or record ~= nil and not record.finished
+    end
+    for _, run in ipairs(is_left and members or {}) do left[run] = true end
+  end
+  return left
+end
+
+--- Forgets the runs that ended more than so many seconds ago, and what cannot be
+-- read: their files were not written since. What cannot be removed stays.
 function journal.forget(seconds)
-  local before = os.time() - seconds
+  local before, old = os.time() - seconds, {}
   for _, run in ipairs(journal.list()) do
     local status = core.file_status(journal.path(run))
-    local record = status and status.time < before and try_to_read(run)
-    if record and record.finished and record.finished < before then pcall(journal.remove, run) end
+    if status and status.time < before then old[run] = true end
+  end
+  if not next(old) then return end
+  local left = journal.left(old)
+  for run in pairs(old) do
+    local record = try_to_read(run)
+    local is_over = not record or record.finished and not left[run]
+    if is_over then pcall(journal.remove, run) end
   end
 end
 

@@ -81,6 +81,11 @@ function outcomes.of(failure)
   return BY_STATUS[outcome.code(failure)] or "error"
 end
 
+--- What is raised of a job that was cancelled.
+function outcomes.cancelled()
+  return core.error{ kind = "CancelledException", type = "cancelled", message = "the job was cancelled" }
+end
+
 --- The exit status of a run, by its counts: that of the worst outcome; of one
 -- that was stopped without any failure, that harp could not do what it was to.
 function outcomes.status(counts, is_stopped)

@@ -3,8 +3,9 @@
 -- kind, `time` (unix seconds) and, where it is about one, `host`:
 --
 --     run      format, run (its id), name, session, hosts, selection (a digest of
---              what was asked for), waves (sizes), dispatcher (its address), caller (the same, where it is all that
---              is needed), options (as shown to people), program: the first one
+--              what was asked for), place (of a batch within a step: where), waves
+--              (sizes), dispatcher (its address), caller (the same, where it is all
+--              that is needed), options (as shown to people), program: the first one
 --     resume   another process goes on; dispatcher: that may be another one
 --     wave     wave (number): begins        wave_end  wave
 --     start    attempt: a host's turn, or its next one

@@ -14,6 +14,8 @@ local function fail(what, path, reason)
 end
 
 -- Opened anew, what standard output goes to would lose what is in it.
+local OWNER_WRITES = 128        -- octal 200
+
 local OPEN = { ["/dev/stdout"] = io.stdout, ["/dev/stderr"] = io.stderr }
 
 local function write(path, text)
@@ -38,7 +40,7 @@ end
 -- A new file beside that place, with that text: its name; or nil and why not.
 local function write_beside(place, mode, text)
   local name = ("%s.%s"):format(place, random.hex(6))
-  local well, reason = core.create_file(name, mode)
+  local well, reason = core.create_file(name, mode and mode | OWNER_WRITES)
   if not well then return nil, reason end
   well, reason = write(name, text)
   if well then return name end

@@ -52,6 +52,7 @@ end
 function Runner:check_left()
   if not self.is_left then return end
   self.is_known:wait()
+  core.sleep(0)                 -- who calls again and again lets others go on
   error(core.error{ kind = "CancelledException", type = "task", message = "the run was left" }, 0)
 end
 
@@ -87,24 +88,21 @@ local function follow(self, name, job)
   return packets:result()
 end
 
-local function cancelled()
-  return core.error{ kind = "CancelledException", type = "cancelled", message = "the job was cancelled" }
-end
-
 local function text_of(failure)
   if core.is_error(failure) then return journal.text(failure.message or failure.type) end
   return journal.text((tostring(failure):gsub("%s*\n.*", "")))
 end
 
 -- An end: true and the value; or the outcome, and what is told of the failure.
--- Whether the dispatcher itself is lost is no matter of one host.
+-- Whether the dispatcher itself is lost is no matter of one host, whatever a step
+-- makes of it.
 local function ended(self, at, well, v)
   if well then return { outcome = "ok", value = v } end
-  local lost = at.lost[v] or core.is_error(v, "CommunicationError") and v.type ~= "unknown_outcome"
-    and self.record.jobs[v.job]
+  local lost = next(at.lost) or core.is_error(v, "CommunicationError") and v.type ~= "unknown_outcome"
+    and self.record.jobs[v.job] and v
   return {
     outcome = outcomes.of(v), message = text_of(v), type = core.is_error(v) and v.type or "lua",
-    job = core.is_error(v) and v.job or nil, lost = lost and v or nil,
+    job = core.is_error(v) and v.job or nil, lost = lost or nil,
   }
 end
 
@@ -123,7 +121,7 @@ local function attempt(self, at)
   if job then well, v = pcall(follow, self, at.name, job) end
   check_cancelled()
   self:check_left()
-  if v == value.CALL_CANCELLED then well, v = false, cancelled() end
+  if v == value.CALL_CANCELLED then well, v = false, outcomes.cancelled() end
   local result = ended(self, at, well and not core.is_error(v), v)
   if job then result.job, result.is_of_job = job:id(), true end
   if result.outcome ~= "ok" and is_in_doubt(at.record, at.attempt) then result.outcome = "unknown" end
@@ -131,6 +129,13 @@ local function attempt(self, at)
 end
 
 -- ---- a host ----
+
+local function with_packets(event, host)
+  if host.count > 0 then
+    event.packets, event.count, event.before = core.array(host.packets), host.count, host.before
+  end
+  return event
+end
 
 -- What is no JSON is not in the journal, nor what is long and a job has, too.
 local function note_end(self, name, number, result)
@@ -148,14 +153,11 @@ local function note_end(self, name, number, result)
   else
     event.value = result.value
   end
-  if host.count > 0 then
-    event.packets, event.count, event.before = core.array(host.packets), host.count, host.before
-  end
   if event.is_long and #text <= self.room then self.values[name], self.room = result.value, self.room - #text end
   if outcomes.is_failure(event.outcome) and self.on_fail == "batch" then
     self:stop(("%s failed, and on_fail is \"batch\""):format(name))
   end
-  self:note(event)
+  self:note(with_packets(event, host))
 end
 
 -- What of a failed attempt still runs must not run beside the next one.
@@ -354,7 +356,9 @@ local function cancel_host(self, name)
     if call.job and not pcall(function() self.caller:job(call.job):cancel() end)
       or not call.job and not call.refused then outcome = "unknown" end
   end
-  self:note{ event = "end", host = name, outcome = outcome, attempts = host.attempts, message = "left by Ctrl-C" }
+  self:note(with_packets({
+    event = "end", host = name, outcome = outcome, attempts = host.attempts, message = "left by Ctrl-C",
+  }, host))
 end
 
 --- Cancels what runs, and ends the run: what was not begun is not reached.

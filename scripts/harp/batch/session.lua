@@ -1,7 +1,7 @@
 --- Which run is meant: a new one, or one that was left. The batches of one
 -- execution of a recipe are a session, named by its first run; a recipe that
--- goes on finds each batch of the session again by its name, and by what was asked
--- for as hosts.
+-- goes on finds each batch of the session again by its name, by where it is begun and
+-- by its hosts.
 
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
@@ -61,23 +61,6 @@ function session.words(word)
   }, 0)
 end
 
--- The first run of the session that was taken up that is the same batch.
-local function next_of(name, selection)
-  for _, record in ipairs(others or {}) do
-    if record.name == name and record.selection == selection and not taken[record.run] then return record end
-  end
-end
-
--- A recipe whose first batch is none of the run that was asked for would do all of
--- it again.
-local function check_asked(name, found)
-  if not asked or found or next(taken) then return end
-  error(core.error{
-    kind = "UsageError", type = "resume",
-    message = ("%s cannot be taken up: the batch %s, over these hosts, is none of that session"):format(asked, name),
-  }, 0)
-end
-
 -- Lists of texts, or programs, that are the same.
 local function is_same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
@@ -88,6 +71,34 @@ local function is_same(a, b)
     if a[key] == nil then return false end
   end
   return true
+end
+
+-- The first run of the session that was taken up that is_it(record), among those
+-- that can be that batch.
+local function first_of(given, is_it)
+  for _, record in ipairs(others or {}) do
+    local can_be = record.name == given.name and record.place == given.place and not taken[record.run]
+    if can_be and is_it(record) then return record end
+  end
+end
+
+-- The one that is the same batch: what was asked for as hosts was written in the
+-- same way, or means the same.
+local function next_of(given, hosts)
+  return first_of(given, function(record) return record.selection == given.selection end)
+    or first_of(given, function(record) return is_same(record.hosts, hosts()) end)
+end
+
+-- A recipe that has none of the batches of the run that was asked for, or that one
+-- over other hosts, would do all of it again.
+local function check_asked(given)
+  if not asked or taken[asked] then return end
+  if next(taken) and not first_of(given, function(record) return record.run == asked end) then return end
+  error(core.error{
+    kind = "UsageError", type = "resume",
+    message = ("%s cannot be taken up: the batch %s, over these hosts, is none of that session"):format(
+      asked, given.name),
+  }, 0)
 end
 
 -- The latest run of a name. With other arguments, or over other hosts, another one
@@ -112,13 +123,13 @@ local function find_left(name, hosts)
   end
 end
 
---- The record of the run that a batch goes on with; nil for a new one.
--- selection: a digest of what was asked for, hosts: what that means; may_resume:
--- also one that was left and not asked for.
-function session.find(name, selection, hosts, may_resume)
-  if not id and may_resume then find_left(name, hosts()) end
-  local found = next_of(name, selection)
-  check_asked(name, found)
+--- The record of the run that a batch goes on with; nil for a new one. Of the
+-- batch's fields: name, selection (a digest of what was asked for as hosts), place
+-- (harp.batch.turn), and resume; `hosts()` is what the selection means.
+function session.find(given, hosts)
+  if not id and given.resume ~= false then find_left(given.name, hosts()) end
+  local found = next_of(given, hosts)
+  if not found then check_asked(given) end
   return found
 end
 

@@ -15,12 +15,23 @@ local function out_of(given)
   return given.show == "jsonl" and io.stdout or given.out or io.stderr
 end
 
+local held = 0                  -- runs that are told of
+
+--- A run is to be told of, until this is closed: who reads of it may go.
+function telling.hold()
+  if held == 0 then core.survive_broken_pipes(true) end
+  held = held + 1
+  return setmetatable({}, { __close = function()
+    held = held - 1
+    if held == 0 then core.survive_broken_pipes(false) end
+  end })
+end
+
 --- The observers that a run is to have.
 function telling.observers(given)
   local how = given.show
   if busy and how == "auto" then how = "lines" end
   busy = true
-  core.survive_broken_pipes()
   return { show.choose{ show = how, out = out_of(given) } }
 end
 
@@ -67,8 +78,13 @@ function telling.conclude(record, given)
     sink:write(table.concat(lines, "\n") .. "\n")
     sink:close()
   end
-  if given.report then require "harp.batch.report".write(path_of(given.report), record) end
-  if given.junit then require "harp.batch.junit".write(path_of(given.junit), record) end
+  local failures = {}
+  for _, kind in ipairs{ "report", "junit" } do
+    local write = given[kind] and require("harp.batch." .. kind).write
+    local well, failure = pcall(write or function() end, write and path_of(given[kind]), record)
+    if not well then failures[#failures + 1] = failure end
+  end
+  if failures[1] then error(failures[1], 0) end
 end
 
 return telling

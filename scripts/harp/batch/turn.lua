@@ -10,6 +10,7 @@ local callable = require "harp.callable"
 local calls = require "harp.batch.calls"
 local core = require "harp.core"
 local journal = require "harp.batch.journal"
+local outcomes = require "harp.batch.outcomes"
 local plan = require "harp.batch.plan"
 local value = require "harp.value"
 
@@ -216,9 +217,7 @@ local function fail(text, ...) error(("batch.step: " .. text):format(...), 3) en
 local function wait_for(v)
   if plan.is_job(v) then return v:get() end
   if core.is_error(v) then error(v, 0) end
-  if v == value.CALL_CANCELLED then
-    error(core.error{ kind = "CancelledException", type = "cancelled", message = "the job was cancelled" }, 0)
-  end
+  if v == value.CALL_CANCELLED then error(outcomes.cancelled(), 0) end
   return v
 end
 
@@ -265,6 +264,17 @@ function Turn:run_step(name, fn, host)
   local v = enter(self, path, fn, host or self.host)
   if self.run.is_dry then return v end
   return remember(self, path, v)
+end
+
+--- Where in a step of a batch we are, as a text: a batch that is begun there is that
+-- of this place. nil outside of steps.
+function turn.place()
+  local self = current()
+  if not self or self.run.is_dry then return nil end
+  local context = core.context()
+  return core.encode(core.array{
+    self.run.id, self.name, self.attempt, context.step or core.null, context.task,
+  })
 end
 
 --- What a batch within a step begins is not of the step: until this is closed.
