@@ -147,14 +147,14 @@ describe("a batch's run", function()
     local run = batch.run{ name = "outer", caller = rpc, hosts = "web001,web002", show = "none", concurrency = 1,
       step = function(_, name)
         if name == "web002" and os.getenv "DIES" then os.exit(9) end
-        local inner = batch.run{ name = "inner", caller = rpc, hosts = name == "web001" and "web011" or "web012",
-          show = "none", step = function(host, other) return host.echo(other) end }
-        return inner.results[inner.ok[1] ].value
+        local inner = batch.run{ name = "inner", caller = rpc, hosts = "web011", show = "none",
+          step = function(host) return host.echo(name) end }
+        return inner.results.web011.value
       end }
     print(run.results.web001.value, run.results.web002.value)]])
     assert.equal(9, select(3, one:run "DIES=1"))
-    assert.equal("web011\tweb012\n", (one:run()))
-    assert.same({ "web011", "web012" }, lines_of_runs())
+    assert.equal("web001\tweb002\n", (one:run()))
+    assert.same({ "web001", "web002" }, lines_of_runs())
   end)
 
   it("is not asked for in vain: a recipe that has no such batch does nothing", function()
@@ -184,6 +184,53 @@ describe("a batch's run", function()
       end
     end
     assert.same({ "web001" }, lines_of_runs())
+    -- Of another version, and over: there is nothing to go on with.
+    harness.write(path, (journal:gsub('"format":%d+', '"format":1')) .. '{"event":"finish","time":1}\n')
+    assert.equal(0, select(3, one:run(nil, words_of_it)))
+  end)
+
+  it("is known by its hosts, however they are written, and by the function that says them", function()
+    local one = recipe.new(dispatcher.address, [[
+    local run = batch.run{ name = "written", caller = rpc, show = "none", concurrency = 1,
+      hosts = os.getenv "FUNCTION" and function() return os.getenv "HOSTS" end or os.getenv "HOSTS",
+      step = function(host, name)
+        if name == "web002" and os.getenv "DIES" then os.exit(9) end
+        return host.mark(name)
+      end }
+    print(#run.ok)]])
+    for hosts, before in pairs{ ["web001,web002"] = "", web002 = "FUNCTION=1 " } do
+      harness.write(directory .. "/runs", "")
+      assert.equal(9, select(3, one:run(before .. "DIES=1 HOSTS=web00[1-2]")))
+      local id = one:ids "written"[1]
+      local again = before == "" and { one:run("HOSTS=" .. hosts) } or { one:resume(id, before .. "HOSTS=" .. hosts) }
+      assert.same({ "2\n", "", 0 }, again)
+      assert.same({ "web001", "web002" }, lines_of_runs())
+      os.remove(one:path(id))
+    end
+  end)
+
+  it("is kept, though it is over, while another one of its script is not", function()
+    local one = recipe.new(dispatcher.address, [[
+    local function run(name, dies)
+      batch.run{ name = name, caller = rpc, hosts = "web001", show = "none", step = function(host)
+        if dies and os.getenv "DIES" then os.exit(9) end
+        return host.mark(name)
+      end }
+    end
+    run "first"
+    run("second", true)]])
+    assert.equal(9, select(3, one:run "DIES=1"))
+    harness.shell(("touch -d '200 days ago' %s/harp/runs/*"):format(one.directory))
+    local text = harness.read(one:path(one:ids "first"[1]))
+    harness.write(one:path(one:ids "first"[1]), (text:gsub('"time":%d+', '"time":1')))
+    harness.shell(("touch -d '200 days ago' %s/harp/runs/*"):format(one.directory))
+    harness.shell(("env XDG_STATE_HOME=%s %s runs --prune 1d"):format(one.directory, harness.program))
+    local other = recipe.new(dispatcher.address, ONE, { directory = harness.directory() })
+    other.directory = one.directory         -- a new run there forgets old ones
+    assert.equal(0, select(3, other:run(nil, other.script .. " web003")))
+    harness.write(directory .. "/runs", "")
+    assert.equal(0, select(3, one:run()))
+    assert.same({ "second" }, lines_of_runs())
   end)
 
   it("is gone on with in the same process, when that has lost its dispatcher", function()
@@ -192,16 +239,24 @@ describe("a batch's run", function()
     for _ = 1, 100 do
       local well, run = pcall(batch.run, { name = "patient", caller = rpc, hosts = "web[001-002]", concurrency = 1,
         show = "none", step = function(host, name)
-          if name == "web002" then harp.sleep(0.5) end
+          if name == "web002" then
+            local there <close> = io.open(arg[1])
+            if not there then harp.sleep(5) end
+          end
           return host.echo(name)
         end })
       if well then return print(#run.ok) end
+      assert(io.open(arg[1], "w")):close()
       harp.sleep(0.2)
     end]], { caller = "retry_for = 0.1" })
-    local wait = one:start()
+    local failed = harness.directory() .. "/failed"
+    local wait = one:start(nil, one.script .. " " .. failed)
     harness.eventually(function() return #lines_of_runs() == 1 end, 20)
     server:stop "TERM"
-    harp.sleep(1)
+    harness.eventually(function()
+      local file = io.open(failed)
+      return file and file:close()
+    end, 20)
     server:restart()
     assert.equal("2\n", (wait()))
     assert.same({ "web001", "web002" }, lines_of_runs())
@@ -273,28 +328,33 @@ describe("a batch's run", function()
     local one = recipe.new(dispatcher.address, [[
     batch.run{ name = "held", caller = rpc, hosts = "web001", show = "none", step = function(host)
       host.mark "begun"
-      return host.sleep(1.5)
+      while not io.open(arg[1]) do harp.sleep(0.01) end
     end }]])
-    local wait = one:start()
+    local go_on = harness.directory() .. "/go_on"
+    local wait = one:start(nil, one.script .. " " .. go_on)
     harness.eventually(function() return #lines_of_runs() == 1 end, 20)
     local id = one:ids "held"[1]
     local errors = directory .. "/other_errors"
     local _, status = harness.shell(one:command(nil, "--resume " .. id) .. " 2>" .. errors)
     assert.equal(2, status)
     assert.truthy(harness.read(errors):find(("another process runs %s"):format(id), 1, true), harness.read(errors))
+    harness.write(go_on, "")
     assert.same({ "", "", 0 }, { wait() })
     assert.equal("ok", one:over(id).web001.outcome)
     assert.same({ "begun" }, lines_of_runs())
   end)
 
   it("that is cancelled goes no further, and can go on", function()
-    assert.equal("TimeoutError", raised(harp.timeout, 0.5, run, {
+    local task = harp.spawn(run, {
       name = "timed-out", hosts = "web[001-003]", concurrency = 1,
       step = function(host, name)
         host.mark(name):get()
         return host.sleep(100)
       end,
-    }).kind)
+    })
+    harness.eventually(function() harp.sleep(0.01) return #lines_of_runs() == 1 end, 20)
+    task:cancel()
+    assert.equal("CancelledException", raised(task.join, task).kind)
     harp.sleep(0.3)
     assert.equal("web001", words(lines_of_runs()))
     local record = require "harp.batch.journal".latest "timed-out"
@@ -630,7 +690,10 @@ describe("a batch's run", function()
       step = function(host) return host.sum(1000, 1) end }
     print(run.results.web001.outcome)]])
     proxy:delay{ from = "server", seconds = 100, skip = 2 }
-    assert.equal(128 + 9, select(3, one:run "timeout -s KILL 2"))
+    local wait = one:start()
+    harness.eventually(function() return harness.read(stock.directory .. "/journal"):find "submitted" end, 20)
+    harness.shell(("pkill -KILL -f 'harp run %s$'"):format(one.script))
+    assert.equal(128 + 9, select(3, wait()))
     proxy:pass()
     proxy:aim(dispatcher)
     assert.equal("unknown\n", (one:resume "bought"))
@@ -668,12 +731,67 @@ describe("a batch's run", function()
       return host.mark "second"
     end }
     print(run.results.web001.outcome)]])
-    assert.equal(128 + 9, select(3, one:run "timeout -s KILL 1"))
+    local wait = one:start()
+    harness.eventually(function() return #lines_of_runs() == 1 end, 20)
+    harness.shell(("pkill -KILL -f 'harp run %s$'"):format(one.script))
+    assert.equal(128 + 9, select(3, wait()))
     local id = one:ids "cancelling"[1]
     harness.write(one:path(id), harness.read(one:path(id))
       .. harp.encode{ event = "stop", reason = "cancelled by Ctrl-C", is_cancelled = true, time = os.time() } .. "\n")
     assert.equal("cancelled\n", (one:resume(id)))
     for job in rpc:jobs{ info = id } do assert.equal("cancelled", job.outcome or job.state) end
     assert.same({ "first in" }, lines_of_runs())
+  end)
+
+  it("whose dispatcher is lost leaves a host whose step says it in its own words", function()
+    local server = harness.dispatcher{ daemon = daemon, hosts = 20 }:keep_address()
+    local one = recipe.new(server.address, [[
+    local run = batch.run{ name = "words", caller = rpc, hosts = "web001", show = "none", step = function(host)
+      host.mark "first"
+      local there
+      repeat
+        harp.sleep(0.01)
+        there = io.open(arg[1])
+      until there
+      local well, job = pcall(host.mark, "second")
+      if not well then error("the second one failed: " .. tostring(job), 0) end
+      return job
+    end }
+    print(#run.ok)]], { caller = "retry_for = 0.1" })
+    local gone = harness.directory() .. "/gone"
+    local wait = one:start(nil, one.script .. " " .. gone)
+    harness.eventually(function() return #lines_of_runs() == 1 end, 20)
+    server:stop()
+    harness.write(gone, "")
+    assert.equal(6, select(3, wait()))
+    server:restart()
+    assert.equal("1\n", (one:resume "words"))
+    assert.same({ "first", "second" }, lines_of_runs())
+    server:stop "KILL"
+  end)
+
+  -- ---- by hand ----
+
+  it("is left by Ctrl-C, also where a step calls again and again", function()
+    local one = recipe.new(dispatcher.address, [[
+    batch.run{ name = "stubborn", caller = rpc, hosts = "web001", show = "none", step = function(host)
+      while true do pcall(function() host.mark "again":get() end) end
+    end }]])
+    local wait = one:start "env --default-signal=INT"
+    harness.eventually(function() return #lines_of_runs() > 0 end, 20)
+    harness.shell(("pkill -INT -f 'harp run %s$'"):format(one.script))
+    assert.equal(130, select(3, wait()))
+  end)
+
+  it("is only said in a dry run, also that which a step begins", function()
+    local one = recipe.new(dispatcher.address, [[
+    batch.run{ name = "dry", caller = rpc, hosts = "web001", dry_run = true, show = "none", step = function()
+      batch.run{ name = "inner", caller = rpc, hosts = "web002", show = "none",
+        step = function(host) return host.mark "really" end }
+    end }]])
+    local output, errors, status = one:run()
+    assert.same({ "", 0 }, { errors, status })
+    assert.truthy(output:find('web002\n    mark("really")\n', 1, true), output)
+    assert.same({}, lines_of_runs())
   end)
 end)
