@@ -78,13 +78,14 @@ function telling.conclude(record, given)
     sink:write(table.concat(lines, "\n") .. "\n")
     sink:close()
   end
-  local failures = {}
+  local failed = nil
   for _, kind in ipairs{ "report", "junit" } do
-    local write = given[kind] and require("harp.batch." .. kind).write
-    local well, failure = pcall(write or function() end, write and path_of(given[kind]), record)
-    if not well then failures[#failures + 1] = failure end
+    if given[kind] then
+      local well, failure = pcall(require("harp.batch." .. kind).write, path_of(given[kind]), record)
+      failed = failed or not well and failure
+    end
   end
-  if failures[1] then error(failures[1], 0) end
+  if failed then error(failed, 0) end
 end
 
 return telling
