@@ -84,7 +84,7 @@ asan: deps-test         ## the specs under AddressSanitizer and UBSan
 	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 	    $(BUILD)/asan/harp $(BUILD)/asan/harp.so
-	spec/support/check $(BUILD)/asan
+	KILLS=10 spec/support/check $(BUILD)/asan
 
 fuzz: deps              ## random input, FUZZ_SECONDS (60) for each reader
 	$(call ensure,$(DEBIAN_FUZZ))

@@ -141,7 +141,7 @@ describe("the dispatcher", function()
     end)
 
     it("by the end of its lifeline gives no grace", function()
-      start("lifeline = true", "sleep 0.3 |")
+      start("lifeline = true", "sleep 2 |")
       local running = submit_running("sleep", { 100 })
       assert.equal("shutdown", outcome(running).error.type)
       assert.equal("", dispatcher.pipe:read "a")        -- it is gone
@@ -264,8 +264,13 @@ describe("the dispatcher", function()
         harness.read(dispatcher.directory .. "/dispatcher.lua") .. "\nkeep_for = 0.01")
       dispatcher:restart()
       eventually(function() return #jobs() == 0 end)
-      socket.sleep(0.5)
-      assert.equal(0, dispatcher:stop())
+      local tries = 0
+      repeat
+        tries = tries + 1
+        if tries > 1 then dispatcher:restart() end      -- it goes on there
+        socket.sleep(0.5)
+        assert.equal(0, dispatcher:stop())
+      until #harness.read(path) < 6e6 or tries == 10
       assert.is_true(#harness.read(path) < 6e6)
     end)
 
