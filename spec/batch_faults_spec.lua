@@ -150,6 +150,18 @@ describe("a batch's", function()
       assert.equal("sum", rpc:job(results.localhost.job):procedure())
     end)
 
+    it("of a connection that was lost are unknown, of one that was never made unreachable", function()
+      local outcomes = require "harp.batch.outcomes"
+      for _, kind in ipairs{ "RemoteError", "CommunicationError" } do
+        for type, expected in pairs{
+          closed = "unknown", econnreset = "unknown", bad_protocol = "unknown", econnrefused = "unreachable",
+          nxdomain = "unreachable", certificate = "unreachable", timeout = "timeout",
+        } do
+          assert.equal(expected, outcomes.of(require "harp.core".error{ kind = kind, type = type, message = "" }))
+        end
+      end
+    end)
+
     it("of hosts that fail at first are those of the last attempt; pauses grow", function()
       local done = run{
         hosts = "web[001-003]", retries = { 3, backoff = 0.02 },
