@@ -122,15 +122,20 @@ end
 
 -- ---- the end of them ----
 
+local function session_of(record) return record.session or record.run end
+
+-- Of a session in which a run is not over none is removed: its recipe would run
+-- it again.
 local function prune(options)
   journal.sweep()
   local before, removed, kept = os.time() - options.prune, 0, 0
-  local all, runs = look_at_all(), {}
-  for _, one in ipairs(all) do runs[one.record.run] = true end
-  local left = journal.left(runs)
+  local all, left = look_at_all(), {}
+  for _, one in ipairs(all) do
+    if not one.record.finished then left[session_of(one.record)] = true end
+  end
   for _, one in ipairs(all) do
     local is_old = one.state ~= "running" and one.record.latest < before and is_wanted(one, options)
-    if is_old and left[one.record.run] and not (options.all or options.unfinished) then
+    if is_old and left[session_of(one.record)] and not (options.all or options.unfinished) then
       kept = kept + 1
     elseif is_old and journal.remove(one.record.run) then
       removed = removed + 1

@@ -29,10 +29,6 @@ function interrupts.attend(work, interrupted, prepare)
 end
 
 --- Waits for Ctrl-C, `seconds` long; was there one?
-function interrupts.hears(signals, seconds)
-  local heard, failure = pcall(tasks.timeout, seconds, signals.wait, signals)
-  if not heard and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
-  return heard
-end
+function interrupts.hears(signals, seconds) return tasks.await(signals, seconds) end
 
 return interrupts

@@ -124,4 +124,11 @@ function tasks.timeout(seconds, fn, ...)
   error(results[2], 0)
 end
 
+--- Waits for an event, for so many seconds at most; did it come?
+function tasks.await(event, seconds)
+  local came, failure = pcall(tasks.timeout, seconds, event.wait, event)
+  if not came and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
+  return came
+end
+
 return tasks

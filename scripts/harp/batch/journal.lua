@@ -219,9 +219,9 @@ function journal.sweep()
   end
 end
 
---- Those of these runs, a set of ids, that are of a session in which one is not
+-- Those of these runs, a set of ids, that are of a session in which one is not
 -- over: a set. They are not to be forgotten: the recipe would run them again.
-function journal.left(runs)
+local function left_of(runs)
   local sessions, left = {}, {}
   for _, event in ipairs(journal.beginnings()) do
     local session = event.session or event.run
@@ -249,7 +249,7 @@ function journal.forget(seconds)
     if status and status.time < before then old[run] = true end
   end
   if not next(old) then return end
-  local left = journal.left(old)
+  local left = left_of(old)
   for run in pairs(old) do
     local record = try_to_read(run)
     local is_over = not record or record.finished and not left[run]

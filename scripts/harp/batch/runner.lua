@@ -183,13 +183,8 @@ local function is_to_be_retried(self, number, result)
   return outcomes.may_be_retried(result.outcome, result.type)
 end
 
--- Waits until it is time for that, or no more further attempts are made.
-local function sleep(self, seconds)
-  local well, failure = pcall(tasks.timeout, seconds, self.is_ending.wait, self.is_ending)
-  if not well and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
-end
-
--- On disk first: who dies here must not take the cancelling for the outcome.
+-- On disk first: who dies here must not take the cancelling for the outcome. Then
+-- until it is time for that, or no more further attempts are made.
 local function wait_for_next(self, host, number, result)
   local seconds = pause(self, number)
   self:note{
@@ -198,7 +193,7 @@ local function wait_for_next(self, host, number, result)
   }
   self:sync()
   cancel_calls(self, host, number)
-  sleep(self, seconds)
+  tasks.await(self.is_ending, seconds)
 end
 
 -- The attempt that is next, or that another process did not bring to its end.
