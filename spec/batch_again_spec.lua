@@ -10,29 +10,8 @@ local new_record = require "harp.batch.record"
 
 local raised = harness.raised
 
-local PROCEDURES = [[
-local harp = require "harp"
-local directory = %q
-local function note(...)
-  local file <close> = assert(io.open(directory .. "/runs", "a"))
-  file:write(table.concat({ ... }, " ") .. "\n")
-end
-procedure("sum", function(a, b) return a + b end)
-procedure("sleep", function(seconds) harp.sleep(seconds) return "slept" end)
-procedure("mark", function(...) note(...) return "marked" end)
-procedure("echo", function(what) note(what) return what end)
+local PROCEDURES = recipe.PROCEDURES .. [[
 procedure("same", function(value) note "same" return value end)
-procedure("stay", function(what, seconds) note(what, "in") harp.sleep(seconds) note(what, "out") end)
-procedure("fail", function() error{ type = "paper", message = "out of paper" } end)
-procedure("flaky", function(what, times)
-  note(what)
-  local count = 0
-  for line in io.lines(directory .. "/runs") do
-    if line == what then count = count + 1 end
-  end
-  if count <= times then error{ type = "paper", message = "failure " .. count } end
-  return count
-end)
 ]]
 
 describe("a batch's run", function()

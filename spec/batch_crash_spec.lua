@@ -12,13 +12,7 @@ local KILLS = tonumber(os.getenv "KILLS") or 40         -- of a kind
 
 -- Each adds a line to a file when it runs; `flaky` fails once for each host, and
 -- `hang` hangs once.
-local PROCEDURES = [[
-local harp = require "harp"
-local directory = %q
-local function note(...)
-  local file <close> = assert(io.open(directory .. "/runs", "a"))
-  file:write(table.concat({ ... }, " ") .. "\n")
-end
+local PROCEDURES = recipe.NOTE .. [[
 procedure("mark", function(run, name, what, seconds)
   note(run, name, what)
   harp.sleep(seconds or 0)

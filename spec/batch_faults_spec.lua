@@ -9,36 +9,15 @@ local new_record = require "harp.batch.record"
 
 local raised = harness.raised
 
-local PROCEDURES = [[
-local harp = require "harp"
-local directory = %q
-local function note(...)
-  local file <close> = assert(io.open(directory .. "/runs", "a"))
-  file:write(table.concat({ ... }, " ") .. "\n")
-end
-procedure("sum", function(a, b) return a + b end)
+local PROCEDURES = recipe.PROCEDURES .. [[
 procedure("text", function(size) return ("x"):rep(size) end)
-procedure("sleep", function(seconds) harp.sleep(seconds) return "slept" end)
-procedure("mark", function(...) note(...) return "marked" end)
-procedure("echo", function(what) note(what) return what end)
-procedure("stay", function(what, seconds) note(what, "in") harp.sleep(seconds) note(what, "out") end)
 procedure("no", function() return false end)
-procedure("fail", function() error{ type = "paper", message = "out of paper" } end)
 procedure("die", function(what) note(what) os.execute "kill -9 $PPID" harp.sleep(100) end)
 stream("talk", function(first, count, size)
   coroutine.yield(first)
   for i = 2, count do coroutine.yield((i .. " "):rep(size):sub(1, size)) end
 end)
 stream("count", function(n) for i = 1, n do coroutine.yield(i) end return n end)
-procedure("flaky", function(what, times)
-  note(what)
-  local count = 0
-  for line in io.lines(directory .. "/runs") do
-    if line == what then count = count + 1 end
-  end
-  if count <= times then error{ type = "paper", message = "failure " .. count } end
-  return count
-end)
 ]]
 
 describe("a batch's", function()

@@ -6,6 +6,36 @@ local harp = require "harp"
 
 local recipe = {}
 
+--- The beginning of a file of procedures, for string.format with a directory: what
+-- they note is added to the file `runs` there, a line each time.
+recipe.NOTE = [[
+local harp = require "harp"
+local directory = %q
+local function note(...)
+  local file <close> = assert(io.open(directory .. "/runs", "a"))
+  file:write(table.concat({ ... }, " ") .. "\n")
+end
+]]
+
+--- The same with procedures that recipes call.
+recipe.PROCEDURES = recipe.NOTE .. [[
+procedure("sum", function(a, b) return a + b end)
+procedure("sleep", function(seconds) harp.sleep(seconds) return "slept" end)
+procedure("mark", function(...) note(...) return "marked" end)
+procedure("echo", function(what) note(what) return what end)
+procedure("stay", function(what, seconds) note(what, "in") harp.sleep(seconds) note(what, "out") end)
+procedure("fail", function() error{ type = "paper", message = "out of paper" } end)
+procedure("flaky", function(what, times)
+  note(what)
+  local count = 0
+  for line in io.lines(directory .. "/runs") do
+    if line == what then count = count + 1 end
+  end
+  if count <= times then error{ type = "paper", message = "failure " .. count } end
+  return count
+end)
+]]
+
 local Recipe = {}
 Recipe.__index = Recipe
 
