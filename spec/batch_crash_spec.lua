@@ -382,7 +382,7 @@ describe("a batch", function()
     local server = start_dispatcher()
     local one = recipe.new(server.address, ONE)
     local wait = one:start(nil, one.script .. " restarted 'web[001-060]' 0.1")
-    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    harness.eventually(function() return lines_of_runs() >= 30 end)
     server:stop "KILL"
     harp.sleep(0.3)
     server:restart()
@@ -398,7 +398,7 @@ describe("a batch", function()
     local server = start_dispatcher()
     local one = recipe.new(server.address, ONE)
     local wait = one:start(nil, one.script .. " stopped 'web[001-060]' 0.1")
-    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    harness.eventually(function() return lines_of_runs() >= 30 end)
     server:stop "TERM"
     harp.sleep(0.3)
     server:restart()
@@ -412,7 +412,7 @@ describe("a batch", function()
     local server = start_dispatcher()
     local one = recipe.new(server.address, ONE, { caller = "retry_for = 0.3" })
     local wait = one:start(nil, one.script .. " away 'web[001-060]' 0.1")
-    harness.eventually(function() return lines_of_runs() >= 30 end, 60)
+    harness.eventually(function() return lines_of_runs() >= 30 end)
     server:stop "KILL"
     local _, errors, status = wait()
     local id = one:ids "away"[1]
@@ -438,7 +438,7 @@ describe("a batch", function()
     local is_over_now, cuts = false, 0
     local wait = one:start(nil, one.script .. " cut 'web[001-100]'")
     local watcher = harp.spawn(function()
-      harness.eventually(function() return lines_of_runs() > 0 end, 60)
+      harness.eventually(function() return lines_of_runs() > 0 end)
       while not is_over_now do
         -- The request arrived, its answer is lost; or half of an answer; or none of it.
         local kind = math.random(3)

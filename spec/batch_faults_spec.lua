@@ -172,7 +172,7 @@ describe("a batch's", function()
           harp.sleep(0.01)
           for one in rpc:jobs{ info = name, state = "running" } do job = one.id end
           return job
-        end, 20)
+        end)
         rpc:job(job):cancel()
       end)
       local done = run{ name = name, hosts = "web001", retries = 2, step = function(host) return host.sleep(100) end }
@@ -186,7 +186,7 @@ describe("a batch's", function()
         hosts = "web001", retries = { 1, backoff = 0 }, queue = false,
         step = function(host)
           host.stay("web001", 100)
-          harness.eventually(function() harp.sleep(0.01) return #lines_of_runs() > 0 end, 20)
+          harness.eventually(function() harp.sleep(0.01) return #lines_of_runs() > 0 end)
           if #lines_of_runs() == 1 then harp.timeout(0.01, harp.sleep, 100) end
         end,
       }

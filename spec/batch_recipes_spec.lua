@@ -217,7 +217,7 @@ describe("a recipe of batches:", function()
       local pipe = io.popen(("exec %s sh -c 'echo $$; exec %s scripts/recipes/%s 2>/dev/null'"):format(
         environment, harness.program, words:gsub("'", "")))
       local pid = pipe:read "l"
-      harness.eventually(function() return installed "shop@web02 2.0" == 1 end, 20)
+      harness.eventually(function() return installed "shop@web02 2.0" == 1 end)
       harness.shell("kill -KILL " .. pid)
       pipe:close()
       local _, errors, status = recipe(words)
@@ -277,7 +277,7 @@ describe("a recipe of batches:", function()
     local function append(name, line) harness.shell(("echo '%s' >>%s/%s.log"):format(line, home, name)) end
 
     local function await(text)
-      harness.eventually(function() return harness.shell("cat " .. home .. "/out"):find(text, 1, true) end, 20)
+      harness.eventually(function() return harness.shell("cat " .. home .. "/out"):find(text, 1, true) end)
     end
 
     it("shows what is there, and what comes, with the host before it, until its time is over", function()

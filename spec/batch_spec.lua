@@ -360,7 +360,7 @@ wave 2 of 2, 2 hosts: db[02-03]
       local id = id_of(text)
       assert.truthy(text:find("harp run --resume " .. id, 1, true), text)
       it_is:close()
-      eventually(function() return states(id).ended == 4 end, 20)
+      eventually(function() return states(id).ended == 4 end)
       local output, _, status = run("run --resume " .. id)
       assert.equal(0, status)
       assert.truthy(output:find("8 ok", 1, true), output)
@@ -373,7 +373,7 @@ wave 2 of 2, 2 hosts: db[02-03]
       it_is:press "C-c"
       it_is:expect "Ctrl-C again"
       it_is:press "C-c"
-      local text = it_is:expect("status 5", 10)
+      local text = it_is:expect("status 5")
       assert.truthy(text:find("4 cancelled", 1, true), text)
       assert.truthy(text:find("4 not reached", 1, true), text)
       local id = id_of(text)

@@ -158,7 +158,7 @@ describe("the process of a call", function()
   end
   local function sleeps(number) return select(2, harness.shell(("pgrep -fx 'sleep %s'"):format(number))) == 0 end
   local function appears(number) eventually(function() return sleeps(number) end) end
-  local function vanishes(number) eventually(function() return not sleeps(number) end, 10) end
+  local function vanishes(number) eventually(function() return not sleeps(number) end) end
 
   local function as_root(name, test)
     it(name, function()
@@ -381,7 +381,7 @@ describe("the process of a call", function()
     it("what was yielded before a command runs, at once", function()
       local number = mark()
       local connection = open(daemon, "after", "sleep " .. number)
-      connection:settimeout(5)
+      connection:settimeout(harness.PATIENCE)
       connection:receive "*l"
       assert.equal('{"stream":"before"}', (connection:receive "*l"))
       connection:close()
@@ -410,7 +410,7 @@ describe("the process of a call", function()
           before = now
           socket.sleep(0.2)
           return same
-        end, 15)
+        end)
         return before
       end
       local connection = open(other, "endless", file)

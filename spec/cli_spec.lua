@@ -100,20 +100,18 @@ describe("harp", function()
       -- a task that waits in place hears of it, and the main one does as well
       "local h = require [[harp]] h.spawn(table.sort, {2,1}, function() h.sleep(100) end) h.sleep(100)",
     } do
-      local output, status = harness.shell(
-        ("timeout --foreground -k 5 -s INT 0.3 %s -e '%s' 2>&1"):format(harness.program, code))
-      assert.equal(124, status, code)         -- it ended by the signal, not by the KILL after it
+      local output, status = harness.signalled("INT", { "on" },
+        ([[%s -e 'io.stderr:write "on\n" %s']]):format(harness.program, code))
+      assert.equal(130, status, code)
       assert.truthy(output:find "interrupted", code)
     end
   end)
 
   it("is ended by a second SIGINT, whatever the script does with the first", function()
-    -- (a shell's background processes ignore SIGINT, unless told otherwise)
-    local output, status = harness.shell(([==[
-      env --default-signal=INT %s -e '
-        while true do pcall(require [[harp]].sleep, 100) print [[caught]] io.flush() end' & pid=$!
-      sleep 0.2; kill -INT $pid; sleep 0.2; kill -INT $pid; wait $pid]==]):format(harness.program))
-    assert.same({ "caught\n", 128 + 2 }, { output, status })
+    local output, status = harness.signalled("INT", { "on", "caught" }, ([==[%s -e '
+      io.stderr:write "on\n"
+      while true do pcall(require [[harp]].sleep, 100) io.stderr:write "caught\n" end']==]):format(harness.program))
+    assert.same({ "on\ncaught\n", 128 + 2 }, { output, status })
   end)
 
   it("knows its commands, and what is wrong with a call of it", function()
@@ -148,6 +146,12 @@ describe("harp", function()
       return harness.shell(("TMPDIR=%s %s"):format(directory, arguments:gsub("HARP", harness.program)))
     end
 
+    -- One that gets a signal while its script waits.
+    local function signalled(signal)
+      return harness.signalled(signal, { "on" }, ([[TMPDIR=%s %s --local -e '
+        io.stderr:write "on\n" require "harp".sleep(100)']]):format(directory, harness.program))
+    end
+
     local function servers()
       return harness.shell(("pgrep -f 'harp (dispatcher|daemon) --config [%s]%s'"):format(
         directory:sub(1, 1), directory:sub(2)))
@@ -173,20 +177,20 @@ describe("harp", function()
       for arguments, status in pairs{
         ["HARP --local -e 'os.exit(3)'"] = 3,
         ["HARP --local -e 'error [[x]]' 2>/dev/null"] = 1,
-        ["timeout --foreground -s INT 0.5 HARP --local -e 'require [[harp]].sleep(100)' 2>/dev/null"] = 124,
       } do
         assert.equal(status, select(2, local_(arguments)), arguments)
         assert.equal("", leftovers())
       end
+      assert.equal(130, select(2, signalled "INT"))
+      assert.equal("", leftovers())
     end)
 
     it("leaves no server, and no file with a secret, of a script that was killed", function()
-      for _, how in ipairs{
-        "timeout --foreground -s KILL 0.5 HARP --local -e 'require [[harp]].sleep(100)'",
-        "timeout --foreground -s TERM 0.5 HARP --local -e 'require [[harp]].sleep(100)'",
-        "HARP --local -e 'for i = 1, 1e5 do print(i) end' 2>/dev/null | head -n 1",
+      for _, kill in ipairs{
+        function() signalled "KILL" end, function() signalled "TERM" end,
+        function() local_ "HARP --local -e 'for i = 1, 1e5 do print(i) end' 2>/dev/null | head -n 1" end,
       } do
-        local_(how .. " 2>/dev/null")
+        kill()
         harness.eventually(function() return leftovers() == "" end)
       end
     end)

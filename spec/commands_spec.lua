@@ -44,7 +44,7 @@ describe("a command", function()
     local lines = { "n=0" }
     for _, moment in ipairs(moments) do
       lines[#lines + 1] = type(moment) == "number" and "sleep " .. moment
-        or ("until grep -q %s %s || [ $n -gt 250 ]; do sleep 0.02; n=$((n+1)); done"):format(quote(moment), file)
+        or ("until grep -q %s %s || [ $n -gt 2500 ]; do sleep 0.02; n=$((n+1)); done"):format(quote(moment), file)
       lines[#lines + 1] = "printf '\\003'"
     end
     return "{ " .. table.concat(lines, "; ") .. "; }"
@@ -397,10 +397,12 @@ describe("a command", function()
     end)
 
     it("waits for a result only when told to", function()
-      local id = id_of "web01 sleep 0.5"
+      local id = id_of "web01 sleep 100"
       local output, errors, status = run("job result " .. id)
       assert.same({ "", 8 }, { output, status })
       assert.truthy(errors:find("has not ended; --wait waits for it", 1, true))
+      run("job cancel " .. id)
+      id = id_of "web01 sleep 0.5"
       assert.same({ { { job = id, result = "slept" } }, 0 }, { records("job result --wait " .. id) })
     end)
 

@@ -55,7 +55,7 @@ describe("the ways into the dispatcher:", function()
   local function connect_unix(path)
     local connection = unix.stream and unix.stream() or unix()
     assert(connection:connect(path))
-    connection:settimeout(5)
+    connection:settimeout(harness.PATIENCE)
     return connection
   end
 
@@ -190,7 +190,7 @@ describe("the ways into the dispatcher:", function()
         local connection = assert(ssl.wrap(harness.connect(dispatcher), {
           mode = "client", protocol = protocol, verify = "none", options = "all", ciphers = "ALL:@SECLEVEL=0",
         }))
-        connection:settimeout(5)
+        connection:settimeout(harness.PATIENCE)
         assert.equal(good, connection:dohandshake() == true)
       end
       dispatcher:stop()
@@ -209,16 +209,15 @@ describe("the ways into the dispatcher:", function()
     end)
 
     it("costs nobody else anything when a peer is silent, or talks nonsense", function()
-      local dispatcher = start({ ("{ %s }"):format(tls()), "'127.0.0.1:0'" }, "limits = { idle = 1.5 }")
+      local dispatcher = start({ ("{ %s }"):format(tls()), "'127.0.0.1:0'" }, "limits = { idle = 5 }")
       local silent = {}
       for i, text in ipairs{ "", "\22\3\1\2\0\1", "\22\3\1", "GET / HTTP/1.0\r\n\r\n", ("x"):rep(100000) } do
         silent[i] = harness.connect(dispatcher)
         silent[i]:send(text)
       end
-      local before = socket.gettime()
       is_served(connect_tls(dispatcher.port))
       is_served(harness.connect{ port = dispatcher.ports[2] })
-      assert.is_true(socket.gettime() - before < 1.5)   -- none of them was given up yet
+      assert.is_true(harness.is_waiting(silent[1]))     -- it was not given up yet
       for _, connection in ipairs(silent) do
         local _, reason
         repeat _, reason = connection:receive(1) until reason
@@ -314,7 +313,7 @@ describe("the ways into the dispatcher:", function()
       end
       assert.truthy((opened(HELLO .. auth("me", "secret"))).extensions)
       is_served(harness.connect{ port = dispatcher.ports[2] })
-      assert.is_true(socket.gettime() - before < 0.5)
+      for _, connection in ipairs(connections) do assert.is_true(harness.is_waiting(connection)) end
       for i, connection in ipairs(connections) do
         local lines, closed = harness.lines(connection)
         assert.same({ 1, true }, { #lines, closed })
@@ -322,8 +321,7 @@ describe("the ways into the dispatcher:", function()
         assert.equal("auth_error", reply.error.type)
         assert.equal(i == 3 and 4 or nil, reply.tag)
       end
-      local seconds = socket.gettime() - before
-      assert.is_true(seconds >= 1 and seconds < 3.5)
+      assert.is_true(socket.gettime() - before >= 1)
       local log = harness.read(dispatcher.log)
       has(log, "authentication failed from=127.0.0.1:")
       has(log, 'user="nobody"')
@@ -576,7 +574,7 @@ describe("the ways into the dispatcher:", function()
       local notified = path "notify"
       local told = unix.dgram()
       assert(told:bind(notified))
-      told:settimeout(5)
+      told:settimeout(harness.PATIENCE)
       -- A shell of more than one digit puts them where they are looked for.
       local before = ([[exec bash -c "exec 3<&%d 4<&%d; export LISTEN_PID=\$\$ LISTEN_FDS=2 LISTEN_FDNAMES=one:two \
         NOTIFY_SOCKET=%s; \"\$@\"" --]]):format(first:getfd(), second:getfd(), notified):gsub("\\\n%s*", "")
@@ -656,10 +654,7 @@ describe("the ways into the dispatcher:", function()
 
     it("how long a connection may be silent at first", function()
       local connection = harness.connect(dispatcher)
-      local before = socket.gettime()
-      assert.is_true(is_closed(connection))
-      local seconds = socket.gettime() - before
-      assert.is_true(seconds > 0.3 and seconds < 2)
+      assert.is_true(harness.seconds(function() assert.is_true(is_closed(connection)) end) > 0.3)
     end)
 
     it("which are what they can be", function()

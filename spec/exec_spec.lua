@@ -42,7 +42,7 @@ end
 
 -- Until it holds; the loop turns meanwhile.
 local function soon(condition)
-  local deadline = socket.gettime() + 5
+  local deadline = socket.gettime() + harness.PATIENCE
   while not condition() do
     if socket.gettime() > deadline then error("it never came true", 2) end
     harp.sleep(0.01)
@@ -329,10 +329,11 @@ describe("harp.exec", function()
     collectgarbage()
     soon(function() return gone(pid) end)
 
+    pid = nil
     local task = harp.spawn(function()
       for line in sh "echo $$; exec sleep 100" do pid = line end
     end)
-    harp.sleep(0.1)
+    soon(function() return pid end)
     task:cancel()
     raised(task.join, task)
     soon(function() return gone(pid) end)

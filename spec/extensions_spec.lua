@@ -743,7 +743,7 @@ describe("the dispatcher's extensions:", function()
             line.socket:settimeout(0)
             push()
           end
-          line.socket:settimeout(sent < #text and 0.01 or 10)
+          line.socket:settimeout(sent < #text and 0.01 or harness.PATIENCE)
           local reason, partial
           reply, reason, partial = line.socket:receive("*l", line.rest)
           line.rest = partial
@@ -752,7 +752,7 @@ describe("the dispatcher's extensions:", function()
         assert.truthy(reply:find('"tag":' .. 100 + i .. "}$"), reply)
       end
       assert.is_true(sanitized or memory(calm) - before < 8000000)
-      line.socket:settimeout(10)
+      line.socket:settimeout(harness.PATIENCE)
       assert.is_true(line:is_quiet())
     end)
 

@@ -301,10 +301,9 @@ describe("the hosts of a dispatcher", function()
       assert.equal(0, server:stop())
       assert.truthy(harness.read(server.log):find
         "^%d%d%d%d%-%d%d%-%d%dT[%d:.]+Z harp dispatcher: warning: hosts_command_failed command=false reason=[^\n]+\n$")
-      local config = server.directory .. "/dispatcher.lua"
-      local output = harness.shell(([[exec 3>&1
-        export JOURNAL_STREAM=$(stat -Lc %%d:%%i /dev/fd/3)
-        timeout 0.5 %s dispatcher --config %s 2>&1 >/dev/null]]):format(harness.program, config))
+      local output = harness.signalled("TERM", { "listening" }, ([[sh -c '
+        export JOURNAL_STREAM=$(stat -Lc %%d:%%i /dev/stderr)
+        exec %s dispatcher --config %s/dispatcher.lua']]):format(harness.program, server.directory))
       assert.truthy(output:find "^harp dispatcher: warning: hosts_command_failed", output)
     end)
 

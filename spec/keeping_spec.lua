@@ -76,12 +76,9 @@ describe("the dispatcher", function()
     return #lines > 0 and harp.decode(lines[#lines]) or nil, lines
   end
 
-  local function signal(name) os.execute(("kill -%s %s"):format(name or "TERM", dispatcher.pid)) end
-
-  local function seconds_to_stop(name)
-    local from = socket.gettime()
-    assert.equal(0, dispatcher:stop(name))
-    return socket.gettime() - from
+  local function tell_to_stop()
+    os.execute("kill -TERM " .. dispatcher.pid)
+    eventually(function() return harness.read(dispatcher.log):find " stopping\n" end)
   end
 
   describe("told to stop", function()
@@ -93,9 +90,8 @@ describe("the dispatcher", function()
       local open = begin{ tag = 1, get_status = running }
       assert.truthy(open:receive "*l":find '"tag":1')
       local follower, waiter = begin{ follow_stream = running, since = 0 }, begin{ get_result = running, wait = true }
-      signal()
-      socket.sleep(0.05)
-      assert.is_nil(socket.connect("127.0.0.1", dispatcher.port))
+      tell_to_stop()
+      eventually(function() return not socket.connect("127.0.0.1", dispatcher.port) end)
       assert(open:send '{"harpcaller":1,"tag":2,"host":"localhost","procedure":"sum","arguments":[1,2]}\n')
       assert.equal("shutdown", harp.decode(open:receive "*l").error.type)
       assert(open:send(('{"harpcaller":1,"tag":3,"get_status":"%s"}\n'):format(queued)))
@@ -105,7 +101,7 @@ describe("the dispatcher", function()
       assert.equal(6, #lines)
       assert.same(result, last(waiter))
       open:close()
-      assert.is_true(seconds_to_stop "0" < 2)
+      assert.equal(0, dispatcher:stop "0")
       dispatcher:restart()
       assert.same({ result = { msg = "end" } }, outcome(running))
       assert.same({ result = 3 }, outcome(queued))
@@ -114,36 +110,38 @@ describe("the dispatcher", function()
     it("ends what outlasts the grace with `shutdown`, and tells everyone", function()
       start "grace = 0.2"
       local running, queued = submit_running("count", { 1000, 0.01 }, queue), submit("sum", { 1, 2 }, queue)
-      local follower, waiter = begin{ follow_stream = running, since = 0 }, begin{ get_result = running, wait = true }
-      local other = begin{ get_result = queued, wait = true }
-      socket.sleep(0.05)
-      signal()
+      local waiter, other = begin{ get_result = running, wait = true }, begin{ get_result = queued, wait = true }
+      local follower = begin{ follow_stream = running, since = 0 }
+      assert.truthy(follower:receive "*l":find '"packet":0')    -- they are all heard
+      tell_to_stop()
       local shutdown, lines = last(follower)
       assert.equal("shutdown", shutdown.error.type)
-      for i = 1, #lines - 1 do assert.equal(i - 1, harp.decode(lines[i]).packet) end
+      for i = 1, #lines - 1 do assert.equal(i, harp.decode(lines[i]).packet) end
       assert.same(shutdown, last(waiter))
       assert.is_nil(last(other))        -- its job has no outcome yet
-      assert.is_true(seconds_to_stop "0" < 2)
+      assert.equal(0, dispatcher:stop "0")
       dispatcher:restart()
       assert.same(shutdown, outcome(running))
-      assert.equal(#lines, #select(2, request{ read_stream = running }))
+      assert.equal(#lines + 1, #select(2, request{ read_stream = running }))
       assert.same({ result = 3 }, outcome(queued))
     end)
 
     it("a second time ends the grace", function()
       start "grace = 100"
       local running = submit_running("sleep", { 100 })
-      signal()
-      socket.sleep(0.05)
-      assert.is_true(seconds_to_stop() < 2)
+      tell_to_stop()
+      assert.is_true(harness.seconds(dispatcher.stop, dispatcher) < harness.PATIENCE)
       dispatcher:restart()
       assert.equal("shutdown", outcome(running).error.type)
     end)
 
     it("by the end of its lifeline gives no grace", function()
-      start("lifeline = true", "sleep 2 |")
-      local running = submit_running("sleep", { 100 })
-      assert.equal("shutdown", outcome(running).error.type)
+      local lifeline = harness.sleeper()
+      start("lifeline = true", lifeline .. " |")
+      local follower = begin{ follow_stream = submit("count", { 10000, 0.01 }), since = 0 }
+      assert.truthy(follower:receive "*l":find '"packet":0')
+      harness.shell(("pkill -xf '%s'"):format(lifeline))
+      assert.equal("shutdown", last(follower).error.type)
       assert.equal("", dispatcher.pipe:read "a")        -- it is gone
     end)
 
@@ -153,7 +151,7 @@ describe("the dispatcher", function()
       outcome(id)
       local deaf = begin{ follow_stream = id, since = 0 }
       socket.sleep(0.1)
-      assert.is_true(seconds_to_stop() < 3)
+      assert.equal(0, dispatcher:stop())
       deaf:close()
     end)
   end)

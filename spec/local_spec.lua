@@ -172,8 +172,9 @@ describe("harp local", function()
 
   it("holds nothing open in the background", function()
     -- the pipe ends, and the directory can be left
-    local output = harness.shell(("cd %s && timeout 5 sh -c '%s %s local --background 2>&1 | cat' && echo over"):format(
-      harness.directory(), environment(), harness.program))
+    local output = harness.shell(
+      ("cd %s && timeout 50 sh -c '%s %s local --background 2>&1 | cat' && echo over"):format(
+        harness.directory(), environment(), harness.program))
     has("over", output)
     assert.equal("/\n", (harness.shell("readlink /proc/" .. process() .. "/cwd")))
     assert.equal(process() .. "\n", (harness.shell("ps -o sid= " .. process() .. " | tr -d ' '")))

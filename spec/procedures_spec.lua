@@ -40,7 +40,7 @@ describe("files of procedures", function()
     local function refusal(text, as)
       local path = harness.write(directory .. "/p.lua", text)
       local config = harness.write(directory .. "/c.lua", good .. ("procedures={%q}"):format(path))
-      local command = ("timeout 10 %s daemon --config %s 2>&1"):format(harness.program, config)
+      local command = ("timeout 50 %s daemon --config %s 2>&1"):format(harness.program, config)
       if as then
         harness.shell("chown -R nobody " .. directory)
         command = as .. " " .. command

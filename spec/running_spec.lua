@@ -8,7 +8,7 @@ local socket = require "socket"
 local ssl = require "ssl"
 local unix = require "socket.unix"
 
-local eventually = harness.eventually
+local eventually, seconds = harness.eventually, harness.seconds
 
 local function has(text, part)
   assert(tostring(text):find(part, 1, true), ("%q is not in: %s"):format(part, tostring(text)))
@@ -37,18 +37,12 @@ describe("running a daemon:", function()
     eventually(function() return harness.read(daemon.log):find(part, 1, true) end)
   end
 
-  local function seconds(fn, ...)
-    local start = socket.gettime()
-    fn(...)
-    return socket.gettime() - start
-  end
-
   -- A connection from that address of the loopback net.
   local function connect_from(address, daemon)
     local connection = assert(socket.tcp())
     assert(connection:bind(address, 0))
     assert(connection:connect("127.0.0.1", daemon.port))
-    connection:settimeout(10)
+    connection:settimeout(harness.PATIENCE)
     return connection
   end
 
@@ -56,7 +50,7 @@ describe("running a daemon:", function()
     local tls = assert(ssl.wrap(connection, parameters or {
       mode = "client", protocol = "any", verify = "none", options = "all",
     }))
-    tls:settimeout(10)
+    tls:settimeout(harness.PATIENCE)
     return tls
   end
 
@@ -268,11 +262,11 @@ describe("running a daemon:", function()
     end)
 
     it("that are wrong are counted by address, and answered later each time", function()
-      local daemon = harness.daemon{ settings = "auth_delay = 0.15" }
+      local daemon = harness.daemon{ settings = "auth_delay = 0.3" }
       local function guess() return call(daemon, "sum", "[2,3]", "tester", "guess") end
       local first, second, third = seconds(guess), seconds(guess), seconds(guess)
-      assert.is_true(first >= 0.15 and second >= 0.3 and third >= 0.6)
-      assert.is_true(seconds(sum, daemon) < 0.6)
+      assert.is_true(first >= 0.3 and second >= 0.6 and third >= 1.2)
+      assert.is_true(seconds(sum, daemon) < third)
       local log = harness.read(daemon.log)
       assert.truthy(log:find "authentication_failed from=127.0.0.1:%d+ user=tester\n")
       assert.truthy(log:find "wrong_passwords from=127.0.0.1:%d+ count=3\n")
@@ -282,7 +276,7 @@ describe("running a daemon:", function()
       assert.is_true(seconds(function()
         other:send(request("sum", "[2,3]", "tester", "guess"))
         harness.lines(other)
-      end) < 0.6)
+      end) < third)
       daemon:stop()
     end)
   end)
@@ -343,7 +337,7 @@ describe("running a daemon:", function()
         local before = median_of_calls(daemon)
         local leave = crowd(daemon, name, 300)
         local leave_too = crowd(daemon, name, 100, true)
-        assert.is_true(median_of_calls(daemon) < 2 * before + 0.02)
+        assert.is_true(harness.is_below(2 * before, median_of_calls, daemon))
         eventually(function() return daemon:children() == 0 end)
         leave()
         leave_too()
@@ -353,16 +347,16 @@ describe("running a daemon:", function()
     end
 
     it("that begins requests has so many processes, and delays nobody for longer than a second", function()
-      local daemon = harness.daemon{ settings = "max_unauthenticated = 20" }
+      local daemon = harness.daemon{ settings = "max_unauthenticated = 20 request_timeout = 100" }
       local before = median_of_calls(daemon)
       local leave = crowd(daemon, "half a request", 20)
       assert.equal(20, daemon:children())
       local leave_too = crowd(daemon, "a hello", 100)
-      assert.is_true(seconds(sum, daemon) < 1.6)
+      assert.is_true(seconds(sum, daemon) < harness.PATIENCE)
       logged(daemon, "no request in time, and others waited")
       assert.is_true(daemon:children() <= 21)   -- one may be on its way out
       socket.sleep(1.2)                         -- those who came last have had their second
-      assert.is_true(median_of_calls(daemon) < 2 * before + 0.02)
+      assert.is_true(harness.is_below(3 * before, median_of_calls, daemon))
       leave()
       leave_too()
       eventually(function() return daemon:children() == 0 and daemon:descriptors() < 30 end)
@@ -373,23 +367,23 @@ describe("running a daemon:", function()
       local daemon = harness.daemon{ settings = "max_unauthenticated = 3" }
       local leave = crowd(daemon, "half a request", 3)
       local other = wrap(connect_from("127.0.0.2", daemon))
-      assert.is_true(seconds(function()
-        assert(other:dohandshake())
-        other:send(request("sum", "[2,3]"))
-        assert.equal('{"result":5}', harness.lines(other)[2])
-      end) < 0.7)
-      assert.is_true(seconds(sum, daemon) < 2)
+      assert(other:dohandshake())
+      other:send(request("sum", "[2,3]"))
+      assert.equal('{"result":5}', harness.lines(other)[2])
+      assert.is_nil(harness.read(daemon.log):find("others waited", 1, true))
+      sum(daemon)
+      logged(daemon, "no request in time, and others waited")
       leave()
       daemon:stop()
     end)
 
     it("from everywhere has four times as many processes as one address may have", function()
-      local daemon = harness.daemon{ settings = "max_unauthenticated = 2" }
+      local daemon = harness.daemon{ settings = "max_unauthenticated = 2 request_timeout = 100" }
       local crowded = {}
       for i = 1, 8 do crowded[i] = crowds["half a request"](connect_from("127.0.0." .. 10 + i, daemon)) end
       assert.equal(8, daemon:children())
       local took = seconds(sum, daemon)         -- from a ninth address
-      assert.is_true(took > 0.3 and took < 2)
+      assert.is_true(took > 0.3 and took < harness.PATIENCE)
       logged(daemon, "no request in time, and others waited")
       for _, connection in ipairs(crowded) do connection:close() end
       daemon:stop()
@@ -400,8 +394,7 @@ describe("running a daemon:", function()
       for name, part in pairs{ silent = "no TLS hello came in time", ["half a hello"] = "no TLS hello came in time",
         ["half a request"] = "reading the request: it took too long" } do
         local connection = crowds[name](connect_from("127.0.0.1", daemon))
-        local took = seconds(harness.lines, connection)
-        assert.is_true(took > 0.2 and took < 2.5)
+        assert.is_true(seconds(harness.lines, connection) > 0.2)
         logged(daemon, part)
         connection:close()
       end
@@ -414,7 +407,7 @@ describe("running a daemon:", function()
       for _, text in ipairs{ "GET / HTTP/1.0\r\n\r\n", "\22\2\0", "\22\3\1\255\255", "\22\3\1\0\200\2" } do
         local connection = harness.connect(daemon)
         connection:send(text)
-        assert.is_true(seconds(harness.lines, connection) < 1)
+        assert.is_true(seconds(harness.lines, connection) < harness.PATIENCE)
         connection:close()
       end
       logged(daemon, "it does not speak TLS")
@@ -452,7 +445,7 @@ describe("running a daemon:", function()
       local notified = harness.directory() .. "/notify"
       local told = unix.dgram()
       assert(told:bind(notified))
-      told:settimeout(5)
+      told:settimeout(harness.PATIENCE)
       local daemon = harness.daemon{
         settings = "listen = { 'systemd:two', 'systemd' }",
         before = ([[exec bash -c "exec 3<&%d 4<&%d; export LISTEN_PID=\$\$ LISTEN_FDS=2 LISTEN_FDNAMES=one:two \
@@ -597,13 +590,13 @@ describe("running a daemon:", function()
 
   describe("the end", function()
     it("comes when calls have ended or, after their grace, been killed, with all that they started", function()
-      local daemon = harness.daemon{ settings = "grace = 0.2" }
+      local daemon = harness.daemon{ settings = "grace = 0.2 request_timeout = 100" }
       local connection = harness.connect_tls(daemon)
       local command, runs = harness.sleeper()
       connection:send(request("shell", ([=[["trap '' TERM; %s"]]=]):format(command)))
       eventually(runs)
       local silent = harness.connect(daemon)
-      assert.is_true(seconds(function() assert.equal(0, daemon:stop()) end) < 3)
+      assert.is_true(seconds(function() assert.equal(0, daemon:stop()) end) < harness.PATIENCE)
       assert.is_false(runs())
       silent:close()
       connection:close()

@@ -1,17 +1,11 @@
 -- Tasks, and coroutines of the user's own inside them.
 
+local harness = require "spec.support.harness"
 local harp = require "harp"
-local socket = require "socket"
 
 -- Runs a function as a script would be: in a task, under harp and lua5.4.
 local function in_task(fn)
   return function() return harp.run(fn) end
-end
-
-local function elapsed(fn)
-  local start = socket.gettime()
-  fn()
-  return socket.gettime() - start
 end
 
 describe("a task", function()
@@ -321,13 +315,13 @@ describe("where Lua cannot yield, or a coroutine is the user's own", function()
       local generator = coroutine.wrap(function() ended:join() coroutine.yield() end)
       pcall(table.sort, { 2, 1 }, function() generator() end)
       pcall(harp.sleep, 0.001)                  -- or here, under lua5.4
-      return elapsed(function() harp.sleep(0.02) harp.sleep(0.02) end)
+      return harness.seconds(function() harp.sleep(0.02) harp.sleep(0.02) end)
     end)
     assert.is_true(task:join() >= 0.038)
   end))
 
   it("a wait outside of all tasks holds up the caller alone", function()
-    assert.is_true(elapsed(function() harp.sleep(0.02) end) >= 0.019)
+    assert.is_true(harness.seconds(function() harp.sleep(0.02) end) >= 0.019)
     local done = false
     local task = harp.spawn(function() harp.sleep(0.005) done = true end)
     harp.sleep(0.02)

@@ -126,7 +126,7 @@ local function meet(round, way)
     act = function()
       round.daemon:stop "KILL"
       -- Another program may have its port for a moment.
-      harness.eventually(function() return pcall(round.daemon.restart, round.daemon) end, 10)
+      harness.eventually(function() return pcall(round.daemon.restart, round.daemon) end)
     end,
   })
   if way.lenient then

@@ -57,7 +57,7 @@ end
 
 -- What the daemon holds when all of its calls have ended.
 local function settle()
-  harness.eventually(function() return daemon:children() == 0 end, 30)
+  harness.eventually(function() return daemon:children() == 0 end)
   return { memory = memory(), descriptors = daemon:descriptors() }
 end
 

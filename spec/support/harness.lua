@@ -1,6 +1,7 @@
 --- Real servers for the specs: on ports of the system's choice, in a private
 -- directory, gone when the spec is.
 
+local lfs = require "lfs"
 local socket = require "socket"
 local ssl = require "ssl"
 local words = require "spec.support.words"
@@ -11,17 +12,23 @@ local build = assert(os.getenv "HARP_BUILD", "HARP_BUILD is not set; run the spe
 harness.program = build .. "/harp"
 
 -- Not handed on to the program under test: a preloaded sanitizer is for lua5.4.
-local clean = "env -u LD_PRELOAD -u LUA_CPATH -u ASAN_OPTIONS "
+local clean = "unset LD_PRELOAD LUA_CPATH ASAN_OPTIONS\n"
 
 function harness.quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
---- Runs a shell command; returns its output and its exit status.
-function harness.shell(command)
-  local pipe = assert(io.popen(clean .. "sh -c " .. harness.quote(command) .. "; echo $?"))
-  local output, status = pipe:read "a":match "^(.-)(%d+)\n$"
-  pipe:close()
-  return output, math.tointeger(status)
+--- Begins a shell command; returns a function that waits for its end, and
+-- returns its output and its exit status, 128 + N by a signal.
+function harness.begin(command)
+  local pipe = assert(io.popen(clean .. command))
+  return function()
+    local output = pipe:read "a"
+    local _, how, number = pipe:close()
+    return output, how == "signal" and 128 + number or number
+  end
 end
+
+--- Runs a shell command; returns its output and its exit status.
+function harness.shell(command) return harness.begin(command)() end
 
 --- Runs harp with arguments as a shell has them; returns standard output,
 -- standard error and the exit status.
@@ -58,6 +65,16 @@ function harness.read(path)
   return text
 end
 
+--- The names of what is in a directory, sorted.
+function harness.files(path)
+  local list = {}
+  for name in lfs.dir(path) do
+    if name ~= "." and name ~= ".." then list[#list + 1] = name end
+  end
+  table.sort(list)
+  return list
+end
+
 function harness.write(path, text)
   local file = assert(io.open(path, "w"))
   file:write(text)
@@ -65,22 +82,61 @@ function harness.write(path, text)
   return path
 end
 
+--- Runs a command of the shell, to which a signal goes each time that another
+-- of the texts is in what it writes: that, standard error too, and its status.
+function harness.signalled(signal, texts, command)
+  local file = harness.write(harness.directory() .. "/output", "")
+  -- (a shell's background processes ignore SIGINT, unless told otherwise)
+  local lines = { ("env --default-signal=INT %s >%s 2>&1 & pid=$! n=0"):format(command, file) }
+  for _, text in ipairs(texts) do
+    lines[#lines + 1] = ("until grep -q '%s' %s || [ $n -gt %d ]; do sleep 0.02; n=$((n + 1)); done"):format(
+      text, file, harness.PATIENCE * 50)
+    lines[#lines + 1] = "kill -" .. signal .. " $pid"
+  end
+  local _, status = harness.shell(table.concat(lines, "\n") .. "\nwait $pid")
+  return harness.read(file), status
+end
+
 --- A private directory, removed by harness.clean_up.
 local directories, servers = {}, {}
 
 function harness.directory()
-  local path = harness.shell "mktemp -d":match "^(%S+)"
+  local path = harness.shell "exec mktemp -d":match "^(%S+)"
   directories[#directories + 1] = path
   return path
 end
 
---- Tries until `condition()` holds; an error after `seconds` (default 5).
-function harness.eventually(condition, seconds)
-  local deadline = socket.gettime() + (seconds or 5)
+--- Seconds in which whatever is to come has come, on the slowest of machines
+-- too. A spec that shows what is not waited for makes that last longer.
+harness.PATIENCE = 50
+
+--- Tries until `condition()` holds; an error after harness.PATIENCE.
+function harness.eventually(condition)
+  local deadline, pause = socket.gettime() + harness.PATIENCE, 0.005
   while not condition() do
     if socket.gettime() > deadline then error("it never came true", 2) end
-    socket.sleep(0.01)
+    socket.sleep(pause)
+    pause = math.min(0.1, 1.3 * pause)
   end
+end
+
+--- The seconds that a call of `fn` takes.
+function harness.seconds(fn, ...)
+  local start = socket.gettime()
+  fn(...)
+  return socket.gettime() - start
+end
+
+--- Does `measure(...)` give less than `limit` in one of ten tries? Other work on
+-- the machine makes things slow now and then, nothing makes them fast. Also
+-- the least that it gave.
+function harness.is_below(limit, measure, ...)
+  local least = math.huge
+  for _ = 1, 10 do
+    least = math.min(least, measure(...))
+    if least < limit then return true, least end
+  end
+  return false, least
 end
 
 --- What a function raises, which it must.
@@ -99,7 +155,8 @@ Server.__index = Server
 -- its own that says where it listens.
 local function launch(server)
   local log = server.directory .. "/" .. server.command .. ".log"
-  local pipe = assert(io.popen(("exec %ssh -c 'echo $$; ls /proc/$$/fd | wc -l; %s exec %s 2>>%s'"):format(
+  -- (the listing of its descriptors takes one)
+  local pipe = assert(io.popen(("%s echo $$; set -- /proc/$$/fd/*; echo $(($# - 1)); %s exec %s 2>>%s"):format(
     clean, server.before or "", server.line, log)))
   local pid, inherited = pipe:read("l", "n", "l")
   local address = (pipe:read "l" or ""):match "^listening on (.+)$"
@@ -177,14 +234,12 @@ end
 --- How many it opened itself: what this process had open when it started
 -- (sockets, not collected yet) was handed on to it.
 function Server:descriptors()
-  local output = harness.shell("ls /proc/" .. self.pid .. "/fd | wc -l")
-  return math.tointeger(output:match "%d+") - self.inherited
+  return #harness.files(("/proc/%s/fd"):format(self.pid)) - self.inherited
 end
 
 --- Child processes, zombies included.
 function Server:children()
-  local output = harness.shell("pgrep -c -P " .. self.pid)
-  return math.tointeger(output:match "%d+")
+  return select(2, harness.read(("/proc/%s/task/%s/children"):format(self.pid, self.pid)):gsub("%d+", ""))
 end
 
 --- Kills all of them but one, and leaves their files.
@@ -196,7 +251,7 @@ end
 
 function harness.clean_up()
   harness.stop_all()
-  for _, path in ipairs(directories) do os.execute("rm -rf " .. path) end
+  os.execute("rm -rf " .. table.concat(directories, " "))
   directories = {}
 end
 
@@ -324,7 +379,7 @@ function harness.proxy(server)
   local port = proxy.pipe:read "l":match "^told on 127%.0%.0%.1:(%d+)$"
   proxy.control = assert(socket.connect("127.0.0.1", port))
   proxy.control:setoption("tcp-nodelay", true)
-  proxy.control:settimeout(10)
+  proxy.control:settimeout(harness.PATIENCE)
   return proxy
 end
 
@@ -352,7 +407,7 @@ function Proxy:count() return words.parse(tell(self, "count")) end
 --- Opens a connection; lines are read with `lines(connection)`.
 function harness.connect(server)
   local connection = assert(socket.connect("127.0.0.1", server.port))
-  connection:settimeout(10)
+  connection:settimeout(harness.PATIENCE)
   return connection
 end
 
@@ -361,7 +416,7 @@ function harness.connect_tls(server, parameters)
   local connection = assert(ssl.wrap(harness.connect(server), parameters or {
     mode = "client", protocol = "any", verify = "none", options = "all",
   }))
-  connection:settimeout(10)
+  connection:settimeout(harness.PATIENCE)
   assert(connection:dohandshake())
   return connection
 end
@@ -377,6 +432,14 @@ function harness.lines(connection)
     end
     list[#list + 1] = line
   end
+end
+
+--- Has the peer of this connection neither answered yet nor closed it?
+function harness.is_waiting(connection)
+  connection:settimeout(0)
+  local _, reason = connection:receive(1)
+  connection:settimeout(harness.PATIENCE)
+  return reason == "timeout"
 end
 
 --- Sends text on a new connection and returns all lines of the answer.

@@ -3,6 +3,7 @@
 
 local harness = require "spec.support.harness"
 local harp = require "harp"
+local lfs = require "lfs"
 
 local recipe = {}
 
@@ -72,20 +73,18 @@ function Recipe:resume(run, before) return self:run(before, "--resume " .. run) 
 --- Begins it; returns a function that waits for its end and returns the same as run.
 function Recipe:start(before, words)
   local errors = self.directory .. "/errors"
-  local pipe = assert(io.popen(("env -u LD_PRELOAD -u LUA_CPATH -u ASAN_OPTIONS %s 2>%s; echo $?"):format(
-    self:command(before, words), errors)))
+  local wait = harness.begin(self:command(before, words) .. " 2>" .. errors)
   return function()
-    local output, status = pipe:read "a":match "^(.-)(%d+)\n$"
-    pipe:close()
-    return output, harness.read(errors), math.tointeger(status)
+    local output, status = wait()
+    return output, harness.read(errors), status
   end
 end
 
 --- The ids of runs of a name.
 function Recipe:ids(name)
-  local output = harness.shell(("cd %s/harp/runs 2>/dev/null && ls"):format(self.directory))
-  local list = {}
-  for id, of in output:gmatch "(([%w_-]+)%-%w+)%.jsonl\n" do
+  local list, runs = {}, self.directory .. "/harp/runs"
+  for _, file in ipairs(lfs.attributes(runs) and harness.files(runs) or {}) do
+    local id, of = file:match "^(([%w_-]+)%-%w+)%.jsonl$"
     if of == name then list[#list + 1] = id end
   end
   return list

@@ -1,4 +1,5 @@
--- busted's plain output, and the counts for the closing line of `make check`.
+-- busted's plain output; and, for the end of `make check`, the counts and the
+-- names of those that failed.
 
 return function(options)
   local busted = require "busted"
@@ -6,6 +7,12 @@ return function(options)
   busted.subscribe({ "exit" }, function()
     local file = assert(io.open(os.getenv "HARP_COUNTS" or "/dev/null", "a"))
     file:write(("%d %d\n"):format(handler.successesCount, handler.failuresCount + handler.errorsCount))
+    for _, list in ipairs{ handler.failures, handler.errors } do
+      for _, failure in ipairs(list) do
+        local at = failure.element.trace
+        file:write(("failed: %s:%d: %s\n"):format(at.short_src, at.currentline, failure.name))
+      end
+    end
     file:close()
     return nil, true
   end)

@@ -84,7 +84,7 @@ function siege.cost(daemon, connections, calls)
   local during = median_of_calls(server, calls)
   assert(daemon:children() > 0, "there is no siege any more")
   lift()
-  harness.eventually(function() return daemon:children() == 0 end, 30)
+  harness.eventually(function() return daemon:children() == 0 end)
   return during, math.max(before, median_of_calls(server, calls))
 end
 
