@@ -52,7 +52,7 @@ FUZZ     = $(patsubst spec/fuzz/%.c,$(BUILD)/%,$(wildcard spec/fuzz/*.c))
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
-	$(MAKE) $(BUILD)/harp $(BUILD)/harp.so
+	$(MAKE) -j$$(nproc) $(BUILD)/harp $(BUILD)/harp.so
 
 demo: all       ## the synopsis at work, on an embedded stack
 	$(BUILD)/harp --local scripts/recipes/dispatcher.lua
@@ -67,7 +67,7 @@ check: all deps-test $(BUILD)/fault.so  ## all specs, under harp and under stock
 	spec/support/check $(BUILD)
 
 lint: deps-test         ## both compilers, luacheck, cppcheck
-	$(MAKE) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 \
+	$(MAKE) -j$$(nproc) BUILD=$(BUILD)/clang CC=clang CFLAGS=-O1 \
 	    $(BUILD)/clang/harp $(BUILD)/clang/fault.so
 	luacheck -q scripts spec
 	cppcheck -q --std=c11 --enable=warning,performance,portability \
@@ -81,14 +81,14 @@ valgrind: all deps-test ## the recipes, with their servers, under valgrind
 	spec/support/valgrind $(BUILD)
 
 asan: deps-test         ## the specs under AddressSanitizer and UBSan
-	$(MAKE) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
+	$(MAKE) -j$$(nproc) BUILD=$(BUILD)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 	    $(BUILD)/asan/harp $(BUILD)/asan/harp.so
 	KILLS=10 spec/support/check $(BUILD)/asan
 
 fuzz: deps              ## random input, FUZZ_SECONDS (60) for each reader
 	$(call ensure,$(DEBIAN_FUZZ))
-	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS="-O1 -g -fno-omit-frame-pointer \
+	$(MAKE) -j$$(nproc) BUILD=$(BUILD)/fuzz CC=clang CFLAGS="-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=fuzzer-no-link,address,undefined \
 	    -fno-sanitize-recover=undefined" fuzz-targets
 	spec/fuzz/fuzz $(BUILD)

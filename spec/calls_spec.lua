@@ -58,15 +58,15 @@ procedure("closing", { timeout = 0.3 }, function(file, wait)
   while true do end
 end)
 procedure("burn", { limits = { cpu = 1 } }, function() while true do end end)
-procedure("tables", { limits = { memory = 400 << 20 } }, function()
+procedure("tables", { limits = { memory = 100 << 20 } }, function()
   local list = {}
   while true do list[#list + 1] = { list } end
 end)
-procedure("strings", { limits = { memory = 400 << 20 } }, function()
+procedure("strings", { limits = { memory = 100 << 20 } }, function()
   local list = {}
   while true do list[#list + 1] = ("x"):rep(1 << 20) .. #list end
 end)
-stream("packets", { limits = { memory = 400 << 20 } }, function()
+stream("packets", { limits = { memory = 100 << 20 } }, function()
   local text = "x"
   while true do coroutine.yield(text) text = text .. text end
 end)

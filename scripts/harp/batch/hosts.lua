@@ -95,7 +95,7 @@ local function add_matches(found, glob, list)
   return any
 end
 
--- `from`: the names that a glob looks at; nil: those of the dispatcher.
+-- `from`: the set that a glob looks at; nil: the names of the dispatcher.
 local function add_names(found, context, word, from)
   local names, complaint = ranges.expand(word)
   if not names then refuse("%s", complaint) end
@@ -103,7 +103,7 @@ local function add_names(found, context, word, from)
     for _, name in ipairs(names) do found:add(name) end
     return
   end
-  local list, any = from or known(context, word), false
+  local list, any = from and from:list() or known(context, word), false
   for _, glob in ipairs(names) do any = add_matches(found, glob, list) or any end
   if any then return end
   local what = from and "the hosts before it" or context.what
@@ -217,7 +217,7 @@ local function change(set, context, sign, word)
     for _, name in ipairs(known(context, sign .. word)) do set:add(name) end
   end
   local found = new_set()
-  add_word(found, context, word, set:list())
+  add_word(found, context, word, set)
   CHANGES[sign](set, found)
 end
 
