@@ -203,7 +203,7 @@ describe("a batch's run", function()
     local text = harness.read(one:path(one:ids "first"[1]))
     harness.write(one:path(one:ids "first"[1]), (text:gsub('"time":%d+', '"time":1')))
     harness.shell(("touch -d '200 days ago' %s/harp/runs/*"):format(one.directory))
-    harness.shell(("env XDG_STATE_HOME=%s %s runs --prune 1d"):format(one.directory, harness.program))
+    harness.shell(("XDG_STATE_HOME=%s %s runs --prune 1d"):format(one.directory, harness.program))
     local other = recipe.new(dispatcher.address, ONE, { directory = harness.directory() })
     other.directory = one.directory         -- a new run there forgets old ones
     assert.equal(0, select(3, other:run(nil, other.script .. " web003")))

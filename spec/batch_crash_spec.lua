@@ -440,7 +440,7 @@ describe("a batch", function()
     local proxy = harness.proxy(dispatcher)
     local one = recipe.new(proxy.address, MANY)
     local is_over_now, cuts = false, 0
-    local wait = one:start(nil, one.script .. " cut 'web[001-100]'")
+    local wait = one:start(nil, one.script .. (" cut 'web[001-%03d]'"):format(HOSTS))
     local watcher = harp.spawn(function()
       harness.eventually(function() return lines_of_runs() > 0 end)
       while not is_over_now do
@@ -458,7 +458,7 @@ describe("a batch", function()
     local _, errors, status = wait()
     assert.same({ "", 0 }, { errors, status })
     assert.truthy(cuts > 5, cuts)
-    check_exact(one, "many", "cut", 100)
+    check_exact(one, "many", "cut", HOSTS)
     proxy:stop "KILL"
   end)
 

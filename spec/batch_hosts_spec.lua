@@ -312,7 +312,7 @@ describe("groups of the configuration", function()
   end)
 
   local function run(arguments)
-    return harness.shell(("env XDG_CONFIG_HOME=%s HARP_SYSTEM_CONFIG=%s %s %s 2>&1"):format(
+    return harness.shell(("XDG_CONFIG_HOME=%s HARP_SYSTEM_CONFIG=%s %s %s 2>&1"):format(
       home, system, harness.program, arguments))
   end
 
@@ -412,7 +412,7 @@ describe("--hosts of a stack of one's own", function()
   it("are told of as they were given", function()
     local home = harness.directory()
     local function run(arguments)
-      return harness.shell(("env XDG_STATE_HOME=%s XDG_RUNTIME_DIR=%s %s local %s 2>&1"):format(
+      return harness.shell(("XDG_STATE_HOME=%s XDG_RUNTIME_DIR=%s %s local %s 2>&1"):format(
         home, home, harness.program, arguments))
     end
     local output, status = run "--background --hosts 'web[01-20,30],db'"

@@ -235,7 +235,7 @@ describe("the prompt", function()
     it_is:clear()
     it_is:type(long)
     it_is:expect(wrapped)
-    for i, text in ipairs{ "one\ntwo\nthree\n", "\nfour\nfive\n", ("6"):rep(40) .. "\n", "in function <" } do
+    for i, text in ipairs{ "one\ntwo\nthree\n", "\nfour\nfive\n", ("6"):rep(40) .. "\n", "oops\n" } do
       harness.write(it_is.directory .. "/" .. i, "")
       it_is:expect(text)
       it_is:expect(wrapped)

@@ -101,7 +101,9 @@ end
 local directories, servers = {}, {}
 
 function harness.directory()
-  local path = harness.shell "exec mktemp -d":match "^(%S+)"
+  local path = os.tmpname()
+  os.remove(path)
+  assert(lfs.mkdir(path))
   directories[#directories + 1] = path
   return path
 end
@@ -112,11 +114,11 @@ harness.PATIENCE = 50
 
 --- Tries until `condition()` holds; an error after harness.PATIENCE.
 function harness.eventually(condition)
-  local deadline, pause = socket.gettime() + harness.PATIENCE, 0.005
+  local deadline, pause = socket.gettime() + harness.PATIENCE, 0.01
   while not condition() do
     if socket.gettime() > deadline then error("it never came true", 2) end
     socket.sleep(pause)
-    pause = math.min(0.1, 1.3 * pause)
+    pause = math.min(0.1, 1.5 * pause)
   end
 end
 

@@ -57,7 +57,7 @@ end
 --- The command line. `before`: what is in front of harp, such as settings of
 -- its environment; `words`: what is run instead of the script.
 function Recipe:command(before, words)
-  return ("env XDG_STATE_HOME=%s XDG_CONFIG_HOME=%s %s %s run %s"):format(
+  return ("XDG_STATE_HOME=%s XDG_CONFIG_HOME=%s %s %s run %s"):format(
     self.directory, self.directory, before or "", harness.program, words or self.script)
 end
 
