@@ -97,7 +97,7 @@ describe("a batch's", function()
       for name in pairs(STEPS) do names[#names + 1] = name end
       table.sort(names)
       local done = run{
-        hosts = names, timeout = 0.5, retries = { 2, backoff = 0 },
+        hosts = names, timeout = 2, retries = { 2, backoff = 0 },
         step = function(host, name) return STEPS[name](host) end,
       }
       for name, expected in pairs(EXPECTED) do

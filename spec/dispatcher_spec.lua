@@ -302,7 +302,7 @@ describe("the dispatcher", function()
     it("the silence of a job", function()
       local id = submit("sleep", { 100 }, { timeout = 0.2 })
       assert.same({ error = { type = "timeout", message = "reading result timed out" } }, outcome(id))
-      assert.same({ result = { msg = "end" } }, outcome(submit("count", { 5, 0.1 }, { timeout = 0.3 })))
+      assert.same({ result = { msg = "end" } }, outcome(submit("count", { 5, 0.3 }, { timeout = 1.2 })))
     end)
 
     it("its whole run", function()
@@ -312,9 +312,9 @@ describe("the dispatcher", function()
     end)
 
     it("but not the time in a queue", function()
-      local queue = { queue = { name = { test = "limits" } }, max_exec_time = 0.6 }
-      submit("sleep", { 0.4 }, queue)
-      assert.same({ result = "slept" }, outcome(submit("sleep", { 0.4 }, queue)))
+      local queue = { queue = { name = { test = "limits" } }, max_exec_time = 1.9 }
+      submit("sleep", { 1 }, queue)
+      assert.same({ result = "slept" }, outcome(submit("sleep", { 1 }, queue)))
     end)
   end)
 

@@ -641,8 +641,8 @@ describe("the dispatcher's extensions:", function()
     it("lets queues take turns, each in the order of submission, and the time before does not count", function()
       local small, file, ids = capped(1), os.tmpname(), {}
       local line = open(small)
-      local first = line:submit("sleep", { 0.4 }, { max_exec_time = 0.6 })
-      local second = line:submit("sleep", { 0.4 }, { max_exec_time = 0.6 })
+      local first = line:submit("sleep", { 1 }, { max_exec_time = 1.9 })
+      local second = line:submit("sleep", { 1 }, { max_exec_time = 1.9 })
       for i = 1, 6 do
         ids[i] = line:submit("mark", { file, tostring(i) }, i % 2 == 0 and { queue = { name = { odd = false } } })
       end

@@ -60,7 +60,7 @@ describe("a job's run", function()
     local made = certificates.make(directory)
     odd = harness.peer("odd_daemon", { certificate = made.certificate, key = made.key, heard = heard })
     odd.pin = made.pin
-    dispatcher = start(entry("odd", odd.port, ("pin = %q, accept_timeout = 0.4"):format(odd.pin))
+    dispatcher = start(entry("odd", odd.port, ("pin = %q, accept_timeout = 1"):format(odd.pin))
       .. "max_answer = 1000000")
   end)
 
@@ -83,10 +83,10 @@ describe("a job's run", function()
     it("whose silence begins anew with each packet", function()
       local id
       local time = seconds(function()
-        id = submit("count", { 4, 0.25 }, { timeout = 0.45 })
+        id = submit("count", { 5, 0.3 }, { timeout = 1.2 })
         assert.same({ result = { msg = "end" } }, outcome(id))
       end)
-      assert.is_true(time > 0.9)
+      assert.is_true(time > 1.4)
       assert.same({ type = "timeout", message = "reading result timed out" },
         failure("odd", "mute_stream", { timeout = 0.2 }))
     end)
@@ -94,12 +94,12 @@ describe("a job's run", function()
     it("for the daemon to take the call, apart from those of the job", function()
       assert.is_true(seconds(function()
         assert.same({ type = "timeout", message = "request timed out" }, failure("odd", "mute"))
-      end) > 0.35)
+      end) > 0.9)
       eventually(function() return last_heard() == "mute closed" end)
       assert.same({ type = "timeout", message = "maximum execution time exceeded" },
         failure("odd", "mute", { max_exec_time = 0.2 }))
       assert.same({ type = "timeout", message = "reading result timed out" },
-        failure("odd", "mute_after", { timeout = 0.6 }))
+        failure("odd", "mute_after", { timeout = 1.5 }))
       eventually(function() return last_heard() == "mute_after closed" end)
     end)
 
@@ -306,7 +306,7 @@ describe("a job's run", function()
 
     it("and its limits do not count until then, and it can be cancelled", function()
       local server = start "max_running_per_host = 1"
-      local ids = many(3, "localhost", server, "sleep", { 0.3 }, { max_exec_time = 0.5, timeout = 0.5 })
+      local ids = many(3, "localhost", server, "sleep", { 0.8 }, { max_exec_time = 1.5, timeout = 1.5 })
       local cancelled = many(1, "localhost", server)[1]
       assert.same({ cancelled = true }, request({ cancel = cancelled }, server))
       assert.equal(harp.null, times(cancelled, server).start)

@@ -79,8 +79,8 @@ describe("trouble:", function()
 
     it("through a proxy that drops idle connections goes on, however long it is silent", function()
       proxy:idle{ seconds = 0.3 }
-      local patient = harp.caller{ host = proxy.address, retry_for = 0.5 }
-      local job = patient.localhost.late(2)
+      local patient = harp.caller{ host = proxy.address, retry_for = 1.5 }
+      local job = patient.localhost.late(4)
       assert.same({ 1 }, job:follow{ since = 0 }:all())
       assert.equal(2, job:get())
     end)
@@ -148,25 +148,25 @@ describe("trouble:", function()
     it("that is read slowly is not taken for silent", function()
       local job = host.count(10)
       job:get()
-      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, reply_timeout = 0.1, retry_for = 0 }
+      local short = harp.caller{ host = proxy.address, idle_timeout = 0.5, reply_timeout = 0.5, retry_for = 0 }
       local seen = {}
       for number in short:job(job:id()):follow{ since = 0, numbered = true } do
         seen[#seen + 1] = number
-        if number == 3 then harp.sleep(0.4) end
+        if number == 3 then harp.sleep(1.2) end
       end
       assert.same(upto(10), seen)
       local server = harp.server{ host = "127.0.0.1:" .. daemon.port, user = "tester", password = "secret",
-        pin = daemon.pin, idle_timeout = 0.1 }
+        pin = daemon.pin, idle_timeout = 0.5 }
       local count = 0
       for _ in server.count(10) do
         count = count + 1
-        if count == 1 then harp.sleep(0.4) end
+        if count == 1 then harp.sleep(1.2) end
       end
       assert.equal(11, count)
     end)
 
     it("that is silent for longer than idle_timeout goes on, without retry_for too", function()
-      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, reply_timeout = 1, retry_for = 0 }
+      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, reply_timeout = 3, retry_for = 0 }
       local job = host.late(0.7)
       assert.same({ 1 }, short:job(job:id()):follow{ since = 0 }:all())
       job = host.late(5)
@@ -250,11 +250,11 @@ describe("trouble:", function()
     end)
 
     it("and is given up before that, again and again, does not keep a dead connection", function()
-      local short = harp.caller{ host = proxy.address, reply_timeout = 0.5 }
+      local short = harp.caller{ host = proxy.address, reply_timeout = 3 }
       local job = short.localhost.sum(1, 2)
       assert.equal(3, job:get())
       proxy:stall{ now = true, times = 1 }
-      harness.eventually(function() return (pcall(harp.timeout, 0.2, job.status, job)) end)
+      harness.eventually(function() return (pcall(harp.timeout, 1, job.status, job)) end)
     end)
 
     it("and waits on a dispatcher that fell silent finds that out after idle_timeout", function()

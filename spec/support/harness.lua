@@ -42,11 +42,10 @@ function harness.harp(arguments, input)
   return output, text, status
 end
 
---- Stock lua5.4 that finds the module, as a shell has it behind `env`: a module
--- with a sanitizer needs that first.
+--- Stock lua5.4 that finds the module, as a shell has it behind `env`.
 function harness.stock_lua()
-  local sanitizer = harness.shell(("ldd %s/harp.so | grep -o '/[^ ]*san[.]so[^ ]*' | tr '\n' ' '"):format(build))
-  return ("LUA_CPATH='%s/?.so' LD_PRELOAD='%s' ASAN_OPTIONS=detect_leaks=0 lua5.4"):format(build, sanitizer)
+  return ("LUA_CPATH='%s/?.so' LD_PRELOAD='%s' ASAN_OPTIONS=detect_leaks=0 lua5.4"):format(
+    build, os.getenv "HARP_SANITIZER" or "")
 end
 
 --- A command that sleeps long, and is no other's; and whether it runs.
