@@ -9,8 +9,9 @@ return function(options)
     file:write(("%d %d\n"):format(handler.successesCount, handler.failuresCount + handler.errorsCount))
     for _, list in ipairs{ handler.failures, handler.errors } do
       for _, failure in ipairs(list) do
-        local at = failure.element.trace        -- nil of a file that is not Lua
-        file:write("failed: ", at and ("%s:%s: "):format(at.short_src, at.currentline) or "", failure.name, "\n")
+        local at = failure.element.trace        -- of a file that is not Lua it has no line
+        local place = at.currentline and ("%s:%d: "):format(at.short_src, at.currentline) or ""
+        file:write("failed: ", place, failure.name, "\n")
       end
     end
     file:close()
