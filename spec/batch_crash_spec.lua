@@ -361,6 +361,25 @@ describe("a batch", function()
 
   -- ---- the dispatcher ----
 
+  -- What a failing disk refuses may be found done when the dispatcher is started again.
+  it("does not know what became of a call that its dispatcher's disk refused", function()
+    if not has_library() then return pending "no fault.so" end
+    local server = harness.dispatcher{
+      daemon = daemon, hosts = 1, before = ("export LD_PRELOAD=%s HARP_FAULT=\"fail 200 1000000 28\";"):format(FAULT),
+    }
+    local host = harp.caller(server.address).web001
+    repeat until not pcall(host.mark, "before", "web001", "only")
+    local one = recipe.new(server.address, [[
+    batch.run{ name = "disk", caller = rpc, hosts = "web001", retries = 2, show = "none",
+      step = function(host) return host.mark("disk", "web001", "only") end }]])
+    local _, errors, status = one:run()
+    assert.same({ "", 8 }, { errors, status })
+    local web001 = one:over(one:ids "disk"[1]).web001
+    assert.same({ "unknown", "system_error", 1 }, { web001.outcome, web001.type, web001.attempts })
+    assert.is_nil(counts()["disk web001 only"])
+    server:stop "KILL"
+  end)
+
   local function lines_of_runs() return select(2, harness.read(directory .. "/runs"):gsub("\n", "")) end
 
   -- What a call of each host became: ok and once, or unknown; how many of each.

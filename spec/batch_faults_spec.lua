@@ -57,6 +57,16 @@ describe("a batch's", function()
 
   local function words(list) return table.concat(list, " ") end
 
+  it("page that cannot be written costs no other file", function()
+    local well, failure = pcall(run, {
+      hosts = "web001", report = "/dev/full", junit = directory .. "/junit.xml",
+      step = function(host) return host.sum(1, 2) end,
+    })
+    assert.is_false(well)
+    assert.equal("cannot write the report to /dev/full: No space left on device", failure.message)
+    assert.truthy(harness.read(directory .. "/junit.xml"):find('<testsuite ', 1, true))
+  end)
+
   -- ---- outcomes ----
 
   describe("outcomes", function()

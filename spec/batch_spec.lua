@@ -119,6 +119,18 @@ describe("a batch", function()
         harness.read(directory .. "/errors") .. harness.read(directory .. "/status"))
     end)
 
+    it("leaves it to the script whether a closed pipe ends it", function()
+      local script = harness.write(directory .. "/pipe.lua", [[
+        require "harp.batch".run{ hosts = "db01", show = "none", step = function(host) return host.sum(1, 2) end }
+        while true do print "more" end]])
+      harness.shell(([[
+        cd %s
+        (env --default-signal=PIPE %s %s run %s 2>errors
+        echo $? >status) | head -n 1]]):format(directory, environment, harness.program, script))
+      assert.same({ "", 128 + 13 },
+        { harness.read(directory .. "/errors"), tonumber(harness.read(directory .. "/status")) })
+    end)
+
     it("ends with the status of the worst host", function()
       for arguments, status in pairs{
         ["db01 boom no"] = 3, ["db01,nobody sum 1 2"] = 4, ["refused,db01 sum 1 2"] = 6,

@@ -317,6 +317,20 @@ describe("trouble:", function()
         assert.equal(i, runs(file))
       end
     end)
+
+    it("whose reply is lost is in doubt, whatever a dispatcher says that is there in its place", function()
+      local file, stock = harness.directory() .. "/marks", harness.stock()
+      assert.equal(3, host.sum(1, 2):get())
+      proxy:swallow{ now = true }
+      proxy:aim(stock)
+      local failure = raised(host{ dedup = { key = { "mark", file } } }.mark, file, "once")
+      assert.same({ "CommunicationError", "unknown_outcome" }, { failure.kind, failure.type })
+      harness.eventually(function() return runs(file) == 1 end)
+      assert.is_nil(harness.read(stock.directory .. "/journal"):find "submitted")
+      proxy:aim(dispatcher)
+      proxy:cut_all()
+      stock:stop "KILL"
+    end)
   end)
 
   it("one connection is shared by all but streams", function()
