@@ -8,9 +8,9 @@ local harp = require "harp"
 local FAULT = os.getenv "HARP_BUILD" .. "/fault.so"
 local KILLED = 128 + 9
 local KILL_WITHIN = 0.09        -- seconds
-local KILLS = tonumber(os.getenv "KILLS") or 25         -- of a kind
+local KILLS = tonumber(os.getenv "KILLS") or 15         -- of a kind
 local HOSTS = math.min(2 * KILLS, 200)
-local STEP = KILLS < 100 and 2 or 1     -- from write to write
+local STEP = KILLS < 100 and 4 or 1     -- from write to write
 
 -- Each adds a line to a file when it runs; `flaky` fails once for each host, and
 -- `hang` hangs once.
@@ -343,7 +343,7 @@ describe("a batch", function()
     if not has_library() then return pending "no fault.so" end
     local one = recipe.new(dispatcher.address, SMALL)
     local tried, stopped = 0, 0
-    for write = 1, count_writes(one) - 10, 3 * STEP do
+    for write = 1, count_writes(one) - 10, 2 * STEP do
       tried = tried + 1
       -- For long, or so shortly that the next write would do well.
       local name, milliseconds = "full" .. write, tried % 2 == 0 and 60000 or 2

@@ -109,9 +109,12 @@ describe("harp", function()
 
   it("is ended by a second SIGINT, whatever the script does with the first", function()
     local output, status = harness.signalled("INT", { "on", "caught" }, ([==[%s -e '
-      io.stderr:write "on\n"
-      while true do pcall(require [[harp]].sleep, 100) io.stderr:write "caught\n" end']==]):format(harness.program))
-    assert.same({ "on\ncaught\n", 128 + 2 }, { output, status })
+      while true do
+        pcall(function() io.stderr:write "on\n" require [[harp]].sleep(100) end)
+        io.stderr:write "caught\n"
+      end']==]):format(harness.program))
+    assert.equal(128 + 2, status)
+    assert.truthy(output:find "^on\ncaught\n" and not output:find "interrupted", output)
   end)
 
   it("knows its commands, and what is wrong with a call of it", function()

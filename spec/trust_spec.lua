@@ -338,7 +338,7 @@ describe("trust:", function()
 
     it("that is slow to read gets many large requests whole", function()
       harp.run(function()
-        local rpc = caller{ pin = leaf.pin, reply_timeout = 5 }
+        local rpc = caller{ pin = leaf.pin }
         assert.equal(3, rpc.localhost.sum(1, 2):get())
         os.execute("kill -STOP " .. peer.pid)
         local tasks = {}
