@@ -204,7 +204,7 @@ describe("the ways into the dispatcher:", function()
         local ok, reply = pcall(function() return ask_once(connect_tls(dispatcher.port, files or nil), HELLO) end)
         assert.is_true(not ok or reply == nil)
       end
-      has(harness.read(dispatcher.log), "TLS: peer did not return a certificate")
+      dispatcher:expect "TLS: peer did not return a certificate"
       dispatcher:stop()
     end)
 
@@ -335,7 +335,7 @@ describe("the ways into the dispatcher:", function()
       assert.equal("auth_error", (opened(HELLO .. auth("filed", "right"))).error.type)
       harness.write(file, "not a line of a password file, by far")
       assert.truthy((opened(HELLO .. auth("later", "right"))).extensions)
-      has(harness.read(dispatcher.log), file .. ":1: a line must be USER:HASH")
+      dispatcher:expect(file .. ":1: a line must be USER:HASH")
     end)
 
     it("need not say it where nobody asks, and may", function()
@@ -515,15 +515,11 @@ describe("the ways into the dispatcher:", function()
       return harp.decode(lines[1]), #lines - 1
     end
 
-    local function logged(part)
-      eventually(function() return harness.read(dispatcher.log):find(part, 1, true) end)
-    end
-
     it("at SIGHUP and by command: hosts, users and limits are others then", function()
       local _, before = hosts()
       harness.write(file, text .. '\nhosts.new = { user = "x", password = "y" }\nlimits = { request = 2000 }')
       os.execute("kill -HUP " .. dispatcher.pid)
-      logged "reloaded"
+      dispatcher:expect "reloaded"
       assert.equal(before + 1, select(2, hosts()))
       assert.equal(2000, command '{"status":true}'.status.settings.limits.request)
       harness.write(file, (text:gsub("'old'", "'new'")))
@@ -557,7 +553,7 @@ describe("the ways into the dispatcher:", function()
         has(command '{"reload":true}'.error.message, part)
       end
       os.execute("kill -HUP " .. dispatcher.pid)
-      logged "not reloaded, all stays as it was"
+      dispatcher:expect "not reloaded, all stays as it was"
       assert.equal(before, select(2, hosts()))
     end)
 

@@ -187,7 +187,7 @@ describe("the hosts of a dispatcher", function()
         ["line 3: "] = "\n\n" .. line "d":gsub("}\n", ",}\n"), ["line 4: "] = "\n\n\n" .. line "f":sub(1, -6) .. "\n",
       } do
         harness.write(file, text)
-        eventually(function() return harness.read(server.log):find(message, 1, true) end)
+        server:expect(message)
         assert.equal("b c", names(server))
       end
       assert.is_nil(harness.read(server.log):find "secret")
@@ -205,7 +205,7 @@ describe("the hosts of a dispatcher", function()
       harness.write(file, "")
       server:restart()
       assert.is_true(works(server, "kept"))
-      eventually(function() return harness.read(server.log):find "hosts_command_failed" end)
+      server:expect "hosts_command_failed"
       assert.is_true(works(server, "kept"))
       assert.equal(1, reads(server))
       assert.equal(0, server:stop())

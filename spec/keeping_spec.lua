@@ -78,7 +78,7 @@ describe("the dispatcher", function()
 
   local function tell_to_stop()
     os.execute("kill -TERM " .. dispatcher.pid)
-    eventually(function() return harness.read(dispatcher.log):find " stopping\n" end)
+    dispatcher:expect " stopping\n"
   end
 
   describe("told to stop", function()

@@ -33,10 +33,6 @@ describe("running a daemon:", function()
 
   local function sum(daemon) return assert.same({ result = 5 }, call(daemon, "sum", "[2,3]")) end
 
-  local function logged(daemon, part)
-    eventually(function() return harness.read(daemon.log):find(part, 1, true) end)
-  end
-
   -- A connection from that address of the loopback net.
   local function connect_from(address, daemon)
     local connection = assert(socket.tcp())
@@ -256,8 +252,8 @@ describe("running a daemon:", function()
       assert.same({ false, true, true }, { knows("anna", "one"), knows("bert", "two"), knows("anna", "three") })
       harness.write(file, "nonsense")
       assert.is_true(knows("bert", "two"))
-      logged(daemon, "passwd:1: a line must be USER:HASH")
-      logged(daemon, "the users stay as they were")
+      daemon:expect "passwd:1: a line must be USER:HASH"
+      daemon:expect "the users stay as they were"
       daemon:stop()
     end)
 
@@ -267,6 +263,7 @@ describe("running a daemon:", function()
       local first, second, third = seconds(guess), seconds(guess), seconds(guess)
       assert.is_true(first >= 0.3 and second >= 0.6 and third >= 1.2)
       assert.is_true(seconds(sum, daemon) < third)
+      daemon:expect " count=3\n"
       local log = harness.read(daemon.log)
       assert.truthy(log:find "authentication_failed from=127.0.0.1:%d+ user=tester\n")
       assert.truthy(log:find "wrong_passwords from=127.0.0.1:%d+ count=3\n")
@@ -353,7 +350,7 @@ describe("running a daemon:", function()
       assert.equal(20, daemon:children())
       local leave_too = crowd(daemon, "a hello", 100)
       assert.is_true(seconds(sum, daemon) < harness.PATIENCE)
-      logged(daemon, "no request in time, and others waited")
+      daemon:expect "no request in time, and others waited"
       eventually(function() return daemon:children() <= 20 end)         -- but for those on their way out
       assert.is_true(harness.is_below(10 * before, function()
         socket.sleep(1.2)       -- those who came last have had their second
@@ -374,7 +371,7 @@ describe("running a daemon:", function()
       assert.equal('{"result":5}', harness.lines(other)[2])
       assert.is_nil(harness.read(daemon.log):find("others waited", 1, true))
       sum(daemon)
-      logged(daemon, "no request in time, and others waited")
+      daemon:expect "no request in time, and others waited"
       leave()
       daemon:stop()
     end)
@@ -386,7 +383,7 @@ describe("running a daemon:", function()
       assert.equal(8, daemon:children())
       local took = seconds(sum, daemon)         -- from a ninth address
       assert.is_true(took > 0.3 and took < harness.PATIENCE)
-      logged(daemon, "no request in time, and others waited")
+      daemon:expect "no request in time, and others waited"
       for _, connection in ipairs(crowded) do connection:close() end
       daemon:stop()
     end)
@@ -397,7 +394,7 @@ describe("running a daemon:", function()
         ["half a request"] = "reading the request: it took too long" } do
         local connection = crowds[name](connect_from("127.0.0.1", daemon))
         assert.is_true(seconds(harness.lines, connection) > 0.2)
-        logged(daemon, part)
+        daemon:expect(part)
         connection:close()
       end
       eventually(function() return daemon:children() == 0 end)
@@ -412,7 +409,7 @@ describe("running a daemon:", function()
         assert.is_true(seconds(harness.lines, connection) < harness.PATIENCE)
         connection:close()
       end
-      logged(daemon, "it does not speak TLS")
+      daemon:expect "it does not speak TLS"
       assert.equal(0, daemon:children())
       daemon:stop()
     end)
@@ -437,7 +434,7 @@ describe("running a daemon:", function()
       assert(connection:dohandshake())
       connection:send(request("sum", "[2,3]"))
       assert.equal('{"result":5}', harness.lines(connection)[2])
-      assert.truthy(harness.read(daemon.log):find "from=\"?unix:uid=%d+")
+      daemon:expect "unix:uid="
       connection:close()
       daemon:stop()
     end)
@@ -499,7 +496,7 @@ describe("running a daemon:", function()
         has(reason, "protocol version")
         connection:close()
       end
-      logged(daemon, 'it speaks no TLS newer than 1.1, which is served only with tls = ')
+      daemon:expect 'it speaks no TLS newer than 1.1, which is served only with tls = '
       daemon:stop()
     end)
 
@@ -533,7 +530,7 @@ describe("running a daemon:", function()
       assert.equal('{"result":5}', answer(known))
       assert.is_nil(answer(stranger))
       assert.is_nil(answer(nil))
-      logged(daemon, "peer did not return a certificate")
+      daemon:expect "peer did not return a certificate"
       daemon:stop()
     end)
   end)
@@ -585,8 +582,8 @@ describe("running a daemon:", function()
     os.execute("chmod o+w " .. file)
     harness.write(file, "guest:" .. harness.shell "openssl passwd -6 -salt salt guest")
     assert.equal("auth_error", call(daemon, "sum", "[2,3]", "guest", "guest").error.type)
-    logged(daemon, file .. ": anybody may write it")
-    logged(daemon, "the users stay as they were")
+    daemon:expect(file .. ": anybody may write it")
+    daemon:expect "the users stay as they were"
     daemon:stop()
   end)
 

@@ -228,6 +228,12 @@ function Server:keep_address()
   return self
 end
 
+--- Waits until a plain text is in its log; an error with that when it does not come.
+function Server:expect(text)
+  local ok = pcall(harness.eventually, function() return harness.read(self.log):find(text, 1, true) end)
+  if not ok then error(("%q is not in its log:\n%s"):format(text, harness.read(self.log)), 2) end
+end
+
 function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
 end
