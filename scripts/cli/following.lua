@@ -7,6 +7,7 @@ local harp = require "harp"
 local interrupts = require "harp.interrupts"
 local outcome = require "harp.outcome"
 local output = require "harp.cli.output"
+local tasks = require "harp.tasks"
 
 local following = {}
 
@@ -52,7 +53,7 @@ local function detach(command, runs, signals)
   local what, them = "the job goes on", "it"
   if list[2] then what, them = ("%d jobs go on"):format(#list), "them" end
   output.note(command, DETACHED:format(what, ids, GRACE, them))
-  if not interrupts.hears(signals, GRACE) then return outcome.INTERRUPTED end
+  if not tasks.await(signals, GRACE) then return outcome.INTERRUPTED end
   output.end_line()
   signals:close()               -- the next one ends us
   return cancel(command, list)

@@ -140,7 +140,7 @@ local function leave(self, given, signals)
   local again = false
   if record.counts.running > 0 then
     telling.say("Ctrl-C again, within %d s, cancels what runs.", interrupts.GRACE)
-    again = interrupts.hears(signals, interrupts.GRACE)
+    again = tasks.await(signals, interrupts.GRACE)
   end
   signals:close()               -- the next one ends us
   if again then

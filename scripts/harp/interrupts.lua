@@ -1,7 +1,6 @@
 --- What Ctrl-C does to work that can be left.
 
 local core = require "harp.core"
-local tasks = require "harp.tasks"
 
 local interrupts = {}
 
@@ -27,8 +26,5 @@ function interrupts.attend(work, interrupted, prepare)
   if not well then error(failure, 0) end
   return true
 end
-
---- Waits for Ctrl-C, `seconds` long; was there one?
-function interrupts.hears(signals, seconds) return tasks.await(signals, seconds) end
 
 return interrupts

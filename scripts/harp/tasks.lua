@@ -124,7 +124,8 @@ function tasks.timeout(seconds, fn, ...)
   error(results[2], 0)
 end
 
---- Waits for an event, for so many seconds at most; did it come?
+--- Waits for an event, or for Ctrl-C (core.interrupts), for so many seconds at
+-- most; did it come?
 function tasks.await(event, seconds)
   local came, failure = pcall(tasks.timeout, seconds, event.wait, event)
   if not came and not core.is_error(failure, "TimeoutError") then error(failure, 0) end
