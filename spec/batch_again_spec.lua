@@ -255,7 +255,7 @@ describe("a batch's run", function()
     harness.eventually(function() return #lines_of_runs() == 1 end)
     local id = one:ids "caught"[1]
     harness.eventually(function() return #rpc:jobs{ info = id, state = "running" }:all() == 1 end)
-    harness.shell(("pkill -INT -f 'harp run %s$'"):format(one.script))
+    one:signal "INT"
     local _, errors, status = wait()
     assert.equal(130, status, errors)
     local kinds = {}
@@ -670,7 +670,7 @@ describe("a batch's run", function()
     proxy:delay{ from = "server", seconds = 100, skip = 2 }
     local wait = one:start()
     harness.eventually(function() return harness.read(stock.directory .. "/journal"):find "submitted" end)
-    harness.shell(("pkill -KILL -f 'harp run %s$'"):format(one.script))
+    one:signal "KILL"
     assert.equal(128 + 9, select(3, wait()))
     proxy:pass()
     proxy:aim(dispatcher)
@@ -711,7 +711,7 @@ describe("a batch's run", function()
     print(run.results.web001.outcome)]])
     local wait = one:start()
     harness.eventually(function() return #lines_of_runs() == 1 end)
-    harness.shell(("pkill -KILL -f 'harp run %s$'"):format(one.script))
+    one:signal "KILL"
     assert.equal(128 + 9, select(3, wait()))
     local id = one:ids "cancelling"[1]
     harness.write(one:path(id), harness.read(one:path(id))
@@ -757,7 +757,7 @@ describe("a batch's run", function()
     end }]])
     local wait = one:start "env --default-signal=INT"
     harness.eventually(function() return #lines_of_runs() > 0 end)
-    harness.shell(("pkill -INT -f 'harp run %s$'"):format(one.script))
+    one:signal "INT"
     assert.equal(130, select(3, wait()))
   end)
 

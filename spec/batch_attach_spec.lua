@@ -84,9 +84,7 @@ describe("harp attach", function()
   function Looker:text() return (harness.read(self.file):gsub("%f[%d]%d+%-%d%d%-%d%d %d%d:%d%d:%d%d ", "")) end
 
   function Looker:expect(text)
-    local ok = pcall(eventually, function() return self:text():find(text, 1, true) end)
-    if not ok then error(("%q has not come:\n%s"):format(text, self:text()), 2) end
-    return self:text()
+    return harness.sees(function() return self:text() end, text, "in what it said")
   end
 
   -- What it said, and its exit status, both as texts.

@@ -552,9 +552,10 @@ describe("a batch", function()
       local proxy = harness.proxy(stock)
       local one = recipe.new(proxy.address, STOCK)
       proxy:delay{ from = "server", seconds = 100, skip = 2 }   -- the first ones ask what it can
-      local wait = one:start(nil, one.script .. " cut web007")
+      local line = one.script .. " cut web007"
+      local wait = one:start(nil, line)
       harness.eventually(function() return submitted(stock, 0).web007 == 1 end)
-      harness.shell(("pkill -KILL -f 'harp run %s cut web007$'"):format(one.script))
+      one:signal("KILL", line)
       assert.equal(KILLED, select(3, wait()))
       proxy:pass()
       local _, errors, status = one:resume "cut"

@@ -83,10 +83,7 @@ describe("of a batch", function()
 
   -- Waits until the last line has all these texts.
   local function expect_bar(it, ...)
-    for _, text in ipairs{ ... } do
-      local ok = pcall(eventually, function() return bar_of(it):find(text, 1, true) end)
-      if not ok then error(("%q is not in the last line:\n%s"):format(text, it:text()), 2) end
-    end
+    for _, text in ipairs{ ... } do harness.sees(function() return bar_of(it) end, text, "in the last line") end
     return bar_of(it)
   end
 

@@ -41,10 +41,9 @@ describe("a command", function()
   -- A shell command that types Ctrl-C each time that a text, a basic regular
   -- expression, has come to be in a file; or after so many seconds.
   local function typist(moments, file)
-    local lines = { "n=0" }
+    local lines = { ":" }
     for _, moment in ipairs(moments) do
-      lines[#lines + 1] = type(moment) == "number" and "sleep " .. moment
-        or ("until grep -q %s %s || [ $n -gt 2500 ]; do sleep 0.02; n=$((n+1)); done"):format(quote(moment), file)
+      lines[#lines + 1] = type(moment) == "number" and "sleep " .. moment or harness.until_in(file, moment)
       lines[#lines + 1] = "printf '\\003'"
     end
     return "{ " .. table.concat(lines, "; ") .. "; }"

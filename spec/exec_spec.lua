@@ -3,7 +3,6 @@
 local harness = require "spec.support.harness"
 local harp = require "harp"
 local lfs = require "lfs"
-local socket = require "socket"
 
 local raised = harness.raised
 
@@ -42,11 +41,7 @@ end
 
 -- Until it holds; the loop turns meanwhile.
 local function soon(condition)
-  local deadline = socket.gettime() + harness.PATIENCE
-  while not condition() do
-    if socket.gettime() > deadline then error("it never came true", 2) end
-    harp.sleep(0.01)
-  end
+  harness.eventually(function() harp.sleep(0.01) return condition() end)
 end
 
 describe("harp.exec", function()

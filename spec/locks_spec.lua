@@ -106,7 +106,8 @@ describe("a lock", function()
   it("is not held by a call that stops its own process, which can heed no timeout", function()
     finish(begin("freeze", "a"))
     assert.equal("b", finish(begin("alone", "b")).result)
-    daemon:expect ' reason="by a signal; it is killed"\n'
+    local log = daemon:expect ' reason="by a signal; it is killed"\n'
+    assert.truthy(log:find 'call_stopped from=127.0.0.1:%d+ reason="by a signal; it is killed"\n')
   end)
 
   it("is not held up by one who hung up while waiting", function()

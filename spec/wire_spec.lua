@@ -8,9 +8,9 @@ local ask = harness.ask
 
 -- A peer of one connection: says `text`, whatever it is asked, and hangs up.
 local function peer(text, certificate, key)
-  local script = harness.write(os.tmpname(), ([[
+  local script = harness.write(harness.directory() .. "/peer.lua", ([[
     local listener = assert(require "socket".bind("127.0.0.1", 0))
-    print((select(2, listener:getsockname())))
+    print("listening on 127.0.0.1:" .. select(2, listener:getsockname()))
     io.stdout:flush()
     local connection = listener:accept()
     if %q ~= "" then
@@ -21,10 +21,7 @@ local function peer(text, certificate, key)
     connection:receive "*l"
     connection:send(%q)
     connection:close()]]):format(certificate or "", certificate or "", key or "", text))
-  local pipe = io.popen("env -u LD_PRELOAD -u LUA_CPATH -u ASAN_OPTIONS lua5.4 " .. script)
-  local port = pipe:read "n"
-  os.remove(script)
-  return port, pipe
+  return harness.serve("peer", "lua5.4 " .. script)
 end
 
 describe("the dispatcher", function()
@@ -78,11 +75,11 @@ describe("a daemon that sends what is not UTF-8", function()
   it("fails the job, and the reason can be read", function()
     local directory = harness.directory()
     local certificate, key, pin = harness.certificate(directory)
-    local port, pipe = peer('{"\xff\27[2J\n', certificate, key)
-    local dispatcher = harness.dispatcher{ daemon = { port = port, pin = pin } }
+    local other = peer('{"\xff\27[2J\n', certificate, key)
+    local dispatcher = harness.dispatcher{ daemon = { port = other.port, pin = pin } }
     local caller = harp.caller{ host = "127.0.0.1", port = dispatcher.port }
     local failure = caller:host("localhost").sum(1, 2):result{ wait = true }
-    pipe:close()
+    other:stop "0"
     assert.is_true(harp.is_error(failure, "RemoteError"))
     assert.equal("bad_protocol", failure.type)
     assert.truthy(failure.message:find('{"??[2J', 1, true), failure.message)
@@ -91,6 +88,8 @@ describe("a daemon that sends what is not UTF-8", function()
 end)
 
 describe("a dispatcher's packet", function()
+  teardown(harness.clean_up)
+
   local refused = {
     ["with a number below 0"] = '{"packet":-1,"data":1}',
     ["with a number that is none"] = '{"packet":18446744073709551616,"data":1}',
@@ -100,10 +99,10 @@ describe("a dispatcher's packet", function()
   }
   for what, line in pairs(refused) do
     it(what .. " is a bad_protocol", function()
-      local port, pipe = peer(line .. "\n")
-      local job = harp.caller{ host = "127.0.0.1", port = port }:job "x"
+      local other = peer(line .. "\n")
+      local job = harp.caller(other.address):job "x"
       local ok, failure = pcall(function() for _ in job:follow{ since = 0 } do error "a packet" end end)
-      pipe:close()
+      other:stop "0"
       assert.is_false(ok)
       assert.equal("bad_protocol", failure.type)
       assert.truthy(harp.encode(failure.message))

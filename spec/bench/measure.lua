@@ -1,8 +1,8 @@
 -- What the figures are made with: medians of rounds, and ratios to the bare
 -- program, measured in turn with it.
 
+local harness = require "spec.support.harness"
 local harp = require "harp"
-local socket = require "socket"
 
 local measure = {}
 
@@ -10,22 +10,13 @@ measure.build = assert(os.getenv "HARP_BUILD", "HARP_BUILD is not set; run the f
 
 local ROUNDS = 5
 
-function measure.median(list)
-  table.sort(list)
-  return list[(#list + 1) // 2]
-end
+measure.median, measure.seconds = harness.median, harness.seconds
 
 --- How many a second the bare program does.
 function measure.bare(...)
   local pipe = assert(io.popen(measure.build .. "/bare " .. table.concat({ ... }, " ")))
   local rate = pipe:read "n"
   return pipe:close() and rate or error "the bare program failed"
-end
-
-function measure.seconds(fn, ...)
-  local start = socket.gettime()
-  fn(...)
-  return socket.gettime() - start
 end
 
 --- `fn(i)` for 1 to count, `width` (100) of them at once.

@@ -81,15 +81,20 @@ function harness.write(path, text)
   return path
 end
 
+--- A shell command that waits until a text, a basic regular expression, is in a file.
+function harness.until_in(file, text)
+  return ("n=0; until grep -q %s %s || [ $n -gt %d ]; do sleep 0.02; n=$((n + 1)); done"):format(
+    harness.quote(text), file, harness.PATIENCE * 50)
+end
+
 --- Runs a command of the shell, to which a signal goes each time that another
 -- of the texts is in what it writes: that, standard error too, and its status.
 function harness.signalled(signal, texts, command)
   local file = harness.write(harness.directory() .. "/output", "")
   -- (a shell's background processes ignore SIGINT, unless told otherwise)
-  local lines = { ("env --default-signal=INT %s >%s 2>&1 & pid=$! n=0"):format(command, file) }
+  local lines = { ("env --default-signal=INT %s >%s 2>&1 & pid=$!"):format(command, file) }
   for _, text in ipairs(texts) do
-    lines[#lines + 1] = ("until grep -q '%s' %s || [ $n -gt %d ]; do sleep 0.02; n=$((n + 1)); done"):format(
-      text, file, harness.PATIENCE * 50)
+    lines[#lines + 1] = harness.until_in(file, text)
     lines[#lines + 1] = "kill -" .. signal .. " $pid"
   end
   local _, status = harness.shell(table.concat(lines, "\n") .. "\nwait $pid")
@@ -138,6 +143,31 @@ function harness.is_below(limit, measure, ...)
     if least < limit then return true, least end
   end
   return false, least
+end
+
+--- The middle one of a list of numbers, which is sorted then.
+function harness.median(list)
+  table.sort(list)
+  return list[(#list + 1) // 2]
+end
+
+--- The median of the seconds that `count` calls of `fn` take.
+function harness.median_seconds(count, fn, ...)
+  local times = {}
+  for i = 1, count do times[i] = harness.seconds(fn, ...) end
+  return harness.median(times)
+end
+
+--- Waits until a plain text is in what `look()` returns, and returns that; an
+-- error with it when it does not come. `where`: "on the screen".
+function harness.sees(look, text, where)
+  local seen
+  local ok = pcall(harness.eventually, function()
+    seen = look()
+    return seen:find(text, 1, true)
+  end)
+  if not ok then error(("%q is not %s:\n%s"):format(text, where, seen), 3) end
+  return seen
 end
 
 --- What a function raises, which it must.
@@ -228,10 +258,9 @@ function Server:keep_address()
   return self
 end
 
---- Waits until a plain text is in its log; an error with that when it does not come.
+--- Waits until a plain text is in its log, and returns that.
 function Server:expect(text)
-  local ok = pcall(harness.eventually, function() return harness.read(self.log):find(text, 1, true) end)
-  if not ok then error(("%q is not in its log:\n%s"):format(text, harness.read(self.log)), 2) end
+  return harness.sees(function() return harness.read(self.log) end, text, "in its log")
 end
 
 function Server:is_alive()

@@ -80,6 +80,11 @@ function Recipe:start(before, words)
   end
 end
 
+--- Sends a signal to one that was begun with these words.
+function Recipe:signal(name, words)
+  harness.shell(("pkill -%s -f 'harp run %s$'"):format(name, words or self.script))
+end
+
 --- The ids of runs of a name.
 function Recipe:ids(name)
   local list, runs = {}, self.directory .. "/harp/runs"

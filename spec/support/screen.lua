@@ -37,14 +37,7 @@ function Screen:coloured_text() return (tmux(self, "capture-pane -p -e -t it")) 
 --- Waits until a plain text is on the screen, which has no spaces at the end of
 -- a row; an error with what is there when it does not come. Returns the screen.
 function Screen:expect(text)
-  local seen
-  text = text:gsub(" +$", "")
-  local ok = pcall(harness.eventually, function()
-    seen = self:text()
-    return seen:find(text, 1, true)
-  end)
-  if not ok then error(("%q is not on the screen:\n%s"):format(text, seen), 2) end
-  return seen
+  return harness.sees(function() return self:text() end, (text:gsub(" +$", "")), "on the screen")
 end
 
 --- Types a text.

@@ -63,14 +63,7 @@ function siege.lay(daemon, count)
 end
 
 local function median_of_calls(server, count)
-  local times = {}
-  for i = 1, count do
-    local start = socket.gettime()
-    assert(server.sum(2, 3) == 5)
-    times[i] = socket.gettime() - start
-  end
-  table.sort(times)
-  return times[(count + 1) // 2]
+  return harness.median_seconds(count, function() assert(server.sum(2, 3) == 5) end)
 end
 
 --- The median time of so many calls (from 127.0.0.1) in a siege of so many
