@@ -649,8 +649,7 @@ describe("the ways into the dispatcher:", function()
     end)
 
     it("how long a connection may be silent at first", function()
-      local connection = harness.connect(dispatcher)
-      assert.is_true(harness.seconds(function() assert.is_true(is_closed(connection)) end) > 0.3)
+      assert.is_true(harness.seconds(function() assert.is_true(is_closed(harness.connect(dispatcher))) end) > 0.3)
     end)
 
     it("which are what they can be", function()
