@@ -1,6 +1,7 @@
 /* Ctrl-C as an event; and broken pipes as errors. */
 #include <lauxlib.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -10,6 +11,7 @@
 #include "host/task.h"
 
 #define INTERRUPTS "harp.interrupts"
+#define ECHO_TIME 50            /* ms: nobody types Ctrl-C again so fast */
 
 /* While it is open SIGINT is counted here, and raises and ends nothing. */
 struct interrupts {
@@ -17,13 +19,23 @@ struct interrupts {
     uv_signal_t *handle;        /* NULL once closed, and where it is ignored */
     struct sigaction before;
     unsigned heard;             /* and not waited for yet */
+    uint64_t last;              /* ms, of the loop */
 };
 
+/*
+ * timeout(1) and others who pass on a signal send it to a process, and then to
+ * all of its group: that is one Ctrl-C.
+ */
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct interrupts *interrupts = handle->data;
+    uint64_t now = uv_now(handle->loop);
+    bool is_echo = interrupts->last && now - interrupts->last < ECHO_TIME;
 
     (void)number;
+    interrupts->last = now;
+    if (is_echo)
+        return;
     interrupts->heard++;
     event_fire(&interrupts->event);
 }

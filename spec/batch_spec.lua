@@ -357,9 +357,13 @@ wave 2 of 2, 2 hosts: db[02-03]
         { directory = directory, columns = 100 })
     end
 
-    local function states(run_id)
+    -- How many jobs of the run have each state, or another field.
+    local function states(run_id, field)
       local counts = {}
-      for job in rpc:jobs{ info = run_id } do counts[job.state] = (counts[job.state] or 0) + 1 end
+      for job in rpc:jobs{ info = run_id } do
+        local is = job[field or "state"]
+        counts[is] = (counts[is] or 0) + 1
+      end
       return counts
     end
 
@@ -384,6 +388,7 @@ wave 2 of 2, 2 hosts: db[02-03]
       it_is:expect "4 running"
       it_is:press "C-c"
       it_is:expect "Ctrl-C again"
+      harp.sleep(0.1)           -- as long as a person needs
       it_is:press "C-c"
       local text = it_is:expect("status 5")
       assert.truthy(text:find("4 cancelled", 1, true), text)
@@ -392,6 +397,19 @@ wave 2 of 2, 2 hosts: db[02-03]
       assert.same({ ended = 4 }, states(id))
       for job in rpc:jobs{ info = id } do assert.equal("cancelled", job.outcome) end
       it_is:close()
+    end)
+
+    it("is one when it comes twice at once, as timeout passes it on: to harp, and to its group", function()
+      -- (a machine that stands still in between makes two of them)
+      assert.is_true(harness.is_below(1, function()
+        local output = harness.write(directory .. "/output", "")
+        harness.shell(("cd %s; %s env --default-signal=INT %s batch db18 count 2 0.5 >%s 2>&1 & pid=$!\n%s\n%s"):format(
+          directory, environment, harness.program, output, harness.until_in(output, "db18 | "),
+          "kill -INT $pid; sleep 0.01; kill -INT $pid; wait $pid"))
+        local id = id_of(harness.read(output))
+        eventually(function() return states(id).ended == 1 end)
+        return states(id, "outcome").cancelled or 0
+      end))
     end)
 
     it("ends a recipe too", function()

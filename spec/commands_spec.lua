@@ -43,7 +43,8 @@ describe("a command", function()
   local function typist(moments, file)
     local lines = { ":" }
     for _, moment in ipairs(moments) do
-      lines[#lines + 1] = type(moment) == "number" and "sleep " .. moment or harness.until_in(file, moment)
+      lines[#lines + 1] = type(moment) == "number" and "sleep " .. moment
+        or harness.until_in(file, moment) .. "; sleep 0.1"
       lines[#lines + 1] = "printf '\\003'"
     end
     return "{ " .. table.concat(lines, "; ") .. "; }"
