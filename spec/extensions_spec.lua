@@ -122,20 +122,24 @@ describe("the dispatcher's extensions:", function()
   describe("tags", function()
     it("let many requests share a connection, with replies in any order", function()
       local line = open()
-      local slow = line:submit("sleep", { 0.3 })
+      local slow = line:submit("sleep", { 100 })
       local quick = line:submit("sum", { 1, 2 })
       local first = line:start{ get_result = slow }
       local second = line:start{ get_result = quick }
       local third = line:start{ get_status = slow }
-      local replies, last = {}, nil
-      for _ = 1, 3 do
-        last = line:receive()
-        replies[last.tag] = last
+      local replies = {}
+      local function receive(n)
+        for _ = 1, n do
+          local reply = line:receive()
+          replies[reply.tag] = reply
+        end
       end
-      assert.equal(first, last.tag)
-      assert.same({ result = "slept", tag = first }, replies[first])
+      receive(2)
       assert.same({ result = 3, tag = second }, replies[second])
       assert.equal("sleep", replies[third].call.procedure)
+      local fourth = line:start{ cancel = slow }
+      receive(2)
+      for _, tag in ipairs{ first, fourth } do assert.same({ cancelled = true, tag = tag }, replies[tag]) end
     end)
 
     it("are in every line of a stream, of many at once", function()
@@ -230,22 +234,25 @@ describe("the dispatcher's extensions:", function()
       for _, text in ipairs{ "x", "", '{"harpcaller":1,"cancel":"x","tag":1.5}', '{"harpcaller":1,"cancel":"x","tag":1',
                              '{"harpcaller":1,"cancel":"x","tag":9223372036854775808}' } do
         local line = open()
-        line:start{ get_result = line:submit("sleep", { 1 }) }
+        local id = line:submit("sleep", { 100 })
+        line:start{ get_result = id }
         line:send(text .. "\n")
         local reply = line:receive()
         assert.is_nil(reply.tag)
         assert.truthy(reply.error.type == "parse_error" or reply.error.type == "invalid_request")
         assert.is_true(line:is_closed())
+        open():ask{ cancel = id }
       end
     end)
 
     it("may be left out in the last request: all are answered, then the connection closes", function()
       local line = open()
-      local id = line:submit("sleep", { 0.2 })
+      local id = line:submit("sleep", { 100 })
       local waiting = line:start{ get_result = id }
       line:send('{"harpcaller":1,"cancel":"x"}\n')
       assert.same({ cancelled = false }, line:receive())
-      assert.same({ result = "slept" }, line:answer(waiting))
+      open():ask{ cancel = id }
+      assert.same({ cancelled = true }, line:answer(waiting))
       assert.is_true(line:is_closed())
     end)
 
@@ -259,7 +266,9 @@ describe("the dispatcher's extensions:", function()
     end)
 
     it("and a hang-up leave nothing behind", function()
-      local id = open():submit("sleep", { 100 })
+      local first = open()
+      local id = first:submit("count", { 2, 100 })
+      assert.equal(0, first:answer(first:start{ follow_stream = id, since = 0 }).packet)   -- its daemon is connected
       eventually(function() return dispatcher:descriptors() < 17 end)
       local before = dispatcher:descriptors()
       for _ = 1, 20 do
@@ -275,7 +284,7 @@ describe("the dispatcher's extensions:", function()
   describe("forget", function()
     it("gives up on one exchange, without a reply", function()
       local line = open()
-      local id = line:submit("count", { 1000, 0.01 })
+      local id = line:submit("count", { 100000, 0.01 })
       local forgotten, kept = line:start{ follow_stream = id }, line:start{ get_result = id }
       assert.equal(forgotten, line:receive().tag)
       line:send{ forget = forgotten }
@@ -397,20 +406,27 @@ describe("the dispatcher's extensions:", function()
 
   describe("timestamps", function()
     it("tell when each packet came, in both kinds of streams", function()
-      local line, before = open(), socket.gettime()
-      local id = line:submit("count", { 5, 0.05 })
-      line:outcome(id)
-      for _, operation in ipairs{ "follow_stream", "read_stream" } do
-        local tag, last = line:start{ [operation] = id, since = 0, timestamps = true }, before
-        for i = 1, 5 do
-          local reply = line:answer(tag)
-          assert.equal(i, reply.data.i)
-          assert.equal("float", math.type(reply.time))
-          assert.is_true(reply.time > last + (i > 1 and 0.02 or 0) and reply.time < socket.gettime())
-          last = reply.time
+      local line = open()
+      -- The least time between two of the packets.
+      local function pace()
+        local before, least = socket.gettime(), math.huge
+        local id = line:submit("count", { 5, 0.05 })
+        line:outcome(id)
+        for _, operation in ipairs{ "follow_stream", "read_stream" } do
+          local tag, last = line:start{ [operation] = id, since = 0, timestamps = true }, before
+          for i = 1, 5 do
+            local reply = line:answer(tag)
+            assert.equal(i, reply.data.i)
+            assert.equal("float", math.type(reply.time))
+            assert.is_true(reply.time >= last and reply.time < socket.gettime())
+            if i > 1 then least = math.min(least, reply.time - last) end
+            last = reply.time
+          end
+          assert.same({ result = { msg = "end" } }, line:answer(tag))
         end
-        assert.same({ result = { msg = "end" } }, line:answer(tag))
+        return least
       end
+      eventually(function() return pace() > 0.02 end)     -- on a busy machine some come together
     end)
 
     it("come only when they are asked for", function()
@@ -626,30 +642,35 @@ describe("the dispatcher's extensions:", function()
     it("is how many calls run at once; the others are queued", function()
       local small = capped(3)
       local line, ids = open(small), {}
-      for i = 1, 12 do ids[i] = line:submit("sleep", { 0.1 }) end
+      for i = 1, 12 do ids[i] = line:submit("sleep", { i <= 3 and 100 or 0.1 }) end
       assert.equal("queued", line:list{ list_jobs = ALL }[1].state)
       assert.equal(harp.null, line:ask{ get_status = ids[12] }.time.start)
+      for i = 1, 3 do line:ask{ cancel = ids[i] } end
       eventually(function()
         local count = running(line)
         assert.is_true(count <= 3)
         return count == 0
       end)
-      for _, id in ipairs(ids) do assert.same({ result = "slept" }, line:outcome(id)) end
+      for i = 4, 12 do assert.same({ result = "slept" }, line:outcome(ids[i])) end
       assert.equal(0, small:stop())
     end)
 
     it("lets queues take turns, each in the order of submission, and the time before does not count", function()
       local small, file, ids = capped(1), os.tmpname(), {}
       local line = open(small)
-      local first = line:submit("sleep", { 1 }, { max_exec_time = 1.9 })
-      local second = line:submit("sleep", { 1 }, { max_exec_time = 1.9 })
+      local first = line:submit("sleep", { 100 })
+      line:submit("sum", { 1, 2 })
       for i = 1, 6 do
         ids[i] = line:submit("mark", { file, tostring(i) }, i % 2 == 0 and { queue = { name = { odd = false } } })
       end
-      for _, id in ipairs{ first, second } do assert.same({ result = "slept" }, line:outcome(id)) end
+      line:ask{ cancel = first }
       for _, id in ipairs(ids) do line:outcome(id) end
       assert.equal("2\n1\n4\n3\n6\n5\n", harness.read(file))
       os.remove(file)
+      eventually(function()     -- though one run that a busy machine delays ends by its limit
+        line:submit("sleep", { 1 })
+        return line:outcome(line:submit("sleep", { 1 }, { max_exec_time = 1.9 })).result == "slept"
+      end)
       assert.equal(0, small:stop())
     end)
 
@@ -657,19 +678,23 @@ describe("the dispatcher's extensions:", function()
       local small = capped(4)
       local line, ids = open(small), {}
       for i = 1, 6 do
-        ids[i] = line:submit("sleep", { 0.15 }, { queue = { name = { q = i % 2 }, concurrency = 2 - i % 2 } })
+        ids[i] = line:submit("sleep", { 100 }, { queue = { name = { q = i % 2 }, concurrency = 2 - i % 2 } })
       end
-      ids[7] = line:submit("sleep", { 0.15 })
-      eventually(function()
-        local queues, all = {}, 0
+      ids[7] = line:submit("sleep", { 100 })
+      local function queues()
+        local running_in = {}
         for _, queue in ipairs(line:list{ list_queues = true }) do
-          queues[queue.name.q], all = queue.running, all + queue.running
+          running_in[queue.name.q] = queue.running
           assert.is_true(queue.running <= queue.concurrency)
         end
-        return queues[0] == 2 and queues[1] == 1 and all == 3
-      end)
-      assert.equal(4, running(line))
-      for _, id in ipairs(ids) do assert.same({ result = "slept" }, line:outcome(id)) end
+        return running_in
+      end
+      eventually(function() return running(line) == 4 end)
+      assert.same({ [0] = 2, [1] = 1 }, queues())
+      for _, id in ipairs(ids) do
+        assert.is_true(line:ask{ cancel = id }.cancelled)
+        queues()
+      end
       assert.equal(0, small:stop())
     end)
 
