@@ -20,6 +20,12 @@ stream("count", function(n, seconds)
   end
   return { msg = "end" }
 end)
+stream("gated", function(gate)
+  coroutine.yield(1)
+  while not io.open(gate) do require "harp".sleep(0.02) end
+  coroutine.yield(2)
+  return "open"
+end)
 stream("texts", function(n, size)
   for i = 1, n do coroutine.yield(("x"):rep(size)) end
 end)
@@ -85,31 +91,34 @@ describe("the dispatcher", function()
     local queue = { queue = { name = { test = "stop" } } }
 
     it("lets what runs end, serves those who wait, and takes no call", function()
-      start()
-      local running, queued = submit_running("count", { 5, 0.1 }, queue), submit("sum", { 1, 2 }, queue)
+      start "grace = 100"
+      local gate = harness.directory() .. "/gate"
+      local running, queued = submit_running("gated", { gate }, queue), submit("sum", { 1, 2 }, queue)
       local open = begin{ tag = 1, get_status = running }
       assert.truthy(open:receive "*l":find '"tag":1')
-      local follower, waiter = begin{ follow_stream = running, since = 0 }, begin{ get_result = running, wait = true }
+      local waiter, follower = begin{ get_result = running, wait = true }, begin{ follow_stream = running, since = 0 }
+      assert.truthy(follower:receive "*l":find '"packet":0')    -- they are both heard
       tell_to_stop()
       eventually(function() return not socket.connect("127.0.0.1", dispatcher.port) end)
       assert(open:send '{"harpcaller":1,"tag":2,"host":"localhost","procedure":"sum","arguments":[1,2]}\n')
       assert.equal("shutdown", harp.decode(open:receive "*l").error.type)
       assert(open:send(('{"harpcaller":1,"tag":3,"get_status":"%s"}\n'):format(queued)))
       assert.equal("sum", harp.decode(open:receive "*l").call.procedure)
+      harness.write(gate, "")
       local result, lines = last(follower)
-      assert.same({ result = { msg = "end" } }, result)
-      assert.equal(6, #lines)
+      assert.same({ result = "open" }, result)
+      assert.equal(2, #lines)
       assert.same(result, last(waiter))
       open:close()
       assert.equal(0, dispatcher:stop "0")
       dispatcher:restart()
-      assert.same({ result = { msg = "end" } }, outcome(running))
+      assert.same(result, outcome(running))
       assert.same({ result = 3 }, outcome(queued))
     end)
 
     it("ends what outlasts the grace with `shutdown`, and tells everyone", function()
       start "grace = 0.2"
-      local running, queued = submit_running("count", { 1000, 0.01 }, queue), submit("sum", { 1, 2 }, queue)
+      local running, queued = submit_running("count", { 100000, 0.01 }, queue), submit("sum", { 1, 2 }, queue)
       local waiter, other = begin{ get_result = running, wait = true }, begin{ get_result = queued, wait = true }
       local follower = begin{ follow_stream = running, since = 0 }
       assert.truthy(follower:receive "*l":find '"packet":0')    -- they are all heard
@@ -140,7 +149,7 @@ describe("the dispatcher", function()
       start("lifeline = true", lifeline .. " |")
       local follower = begin{ follow_stream = submit("count", { 10000, 0.01 }), since = 0 }
       assert.truthy(follower:receive "*l":find '"packet":0')
-      harness.shell(("pkill -xf '%s'"):format(lifeline))
+      eventually(function() return select(2, harness.shell(("pkill -xf '%s'"):format(lifeline))) == 0 end)
       assert.equal("shutdown", last(follower).error.type)
       assert.equal("", dispatcher.pipe:read "a")        -- it is gone
     end)
@@ -180,16 +189,25 @@ describe("the dispatcher", function()
       local cancelled = submit("sleep", { 100 }, queue)
       assert.same({ cancelled = true }, request{ cancel = cancelled })
       eventually(function() return is_gone(cancelled) end)
+      local waiter = begin{ get_result = queued, wait = true }  -- it does not stay long, either
       request{ cancel = running }
-      assert.same({ result = 3 }, outcome(queued))
+      assert.same({ result = 3 }, last(waiter))
     end)
+
+    -- A call that waits, so that somebody can ask for it before it ends; and what lets it run.
+    local function submit_waiting(procedure, arguments)
+      local queue = { queue = { name = { test = "waiting" } } }
+      local first = submit("sleep", { 100 }, queue)
+      return submit(procedure, arguments, queue), function() request{ cancel = first } end
+    end
 
     it("spares what is being read", function()
       start "keep_for = 0.2"
-      local id, other = submit("texts", { 100, 100000 }), submit("sum", { 1, 2 })
+      local id, go = submit_waiting("texts", { 100, 100000 })
       local reader = begin{ follow_stream = id, since = 0 }
+      go()
       outcome(id)
-      outcome(other)
+      local other = submit("sum", { 1, 2 })
       eventually(function() return is_gone(other) end)
       socket.sleep(0.3)
       local result, lines = last(reader)
@@ -210,10 +228,12 @@ describe("the dispatcher", function()
         dispatcher:restart()
         eventually(function() return is_gone(id) and is_gone(other) end)
         -- Its packets are going still: a new job does not get them.
-        local new = submit("count", { 3, 0.01 })
-        local _, lines = request{ follow_stream = new, since = 0 }
+        local new, go = submit_waiting("count", { 3, 0.01 })
+        local follower = begin{ follow_stream = new, since = 0 }
+        go()
+        local _, lines = last(follower)
         assert.equal(4, #lines)
-        for i = 1, 3 do assert.same({ packet = i - 1, data = { i = i } }, lines[i]) end
+        for i = 1, 3 do assert.same({ packet = i - 1, data = { i = i } }, harp.decode(lines[i])) end
       end
     end)
 
