@@ -65,6 +65,11 @@ describe("harp local", function()
 
   local function kill(pid, signal) harness.shell(("kill -%s %s"):format(signal, pid)) end
 
+  local function kill_it()
+    kill(process(), "KILL")
+    harness.eventually(function() return harp_ "local --status":find "none runs" end)
+  end
+
   it("is found by commands, scripts and servers without being told", function()
     has("harp procedures localhost", well "local --background --hosts web01,web02")
     local list = {}
@@ -108,8 +113,7 @@ describe("harp local", function()
 
   it("leaves nothing that runs when it is killed, is not believed then, and can start at once", function()
     well "local --background"
-    kill(process(), "KILL")
-    harness.eventually(function() return harp_ "local --status":find "none runs" end)
+    kill_it()
     assert.equal(1, select(2, harp_ "local --status"))
     has("localhost:3502", well "-e 'print(require [[harp]].caller())'")
     well "local --background"
@@ -143,7 +147,7 @@ describe("harp local", function()
   end)
 
   it("says its end on a line of its own", function()
-    local it_is = screen.open(("sh -c 'trap : INT; %s local; sleep 10'"):format(harness.program), { directory = home })
+    local it_is = screen.open(("sh -c 'trap : INT; %s local; sleep 100'"):format(harness.program), { directory = home })
     it_is:expect "Jobs and logs are in"
     it_is:press "C-c"
     it_is:expect "^C\nharp local: ended; its jobs are kept"
@@ -158,7 +162,7 @@ describe("harp local", function()
     kill(pid, "KILL")
     terminal:close()
     harness.eventually(function() return servers() == "" end)
-    assert.equal(1, select(2, harp_ "local --status"))
+    harness.eventually(function() return select(2, harp_ "local --status") == 1 end)
   end)
 
   it("says which of its servers ended, and ends itself", function()
@@ -187,7 +191,7 @@ describe("harp local", function()
       well "local --background"
       has("unix:" .. home .. "/run/harp/", well "local --status")
       has('"sum":8', well "call localhost sum_and_difference 5 3")
-      kill(process(), "KILL")
+      kill_it()
       well "local --background"                         -- which clears up after the other one
       local _, count = harness.shell("ls " .. home .. "/run/harp"):gsub("\n", "")
       assert.equal(1, count)
@@ -221,10 +225,15 @@ describe("harp local", function()
       has('"result":"more"', well "call localhost more")
       has("no_such_procedure", (harp_ "call localhost sum_and_difference 5 3"))
       harness.write(own .. ".lua", 'procedure("mine", function() return "new" end)')
-      well "local --reload"
+      -- (it gives the daemon three seconds)
+      harness.eventually(function() return select(2, harp_ "local --reload") == 0 end)
       has('"result":"new"', well "call localhost mine")
       harness.write(own .. ".lua", "procedure(")
-      local output, status = harp_ "local --reload"
+      local output, status
+      harness.eventually(function()
+        output, status = harp_ "local --reload"
+        return not output:find "has not said"
+      end)
       assert.equal(1, status)
       has("not reloaded, all stays as it was: procedures: " .. own .. ".lua:1:", output)
       has('"result":"new"', well "call localhost mine")
@@ -266,6 +275,7 @@ describe("harp local", function()
     assert.equal(48, #password)
     for line in servers():gmatch "[^\n]+" do assert.falsy(line:find(password, 1, true)) end
     assert.falsy(harness.shell("tr '\\0' ' ' </proc/" .. process() .. "/cmdline"):find(password, 1, true))
+    harness.eventually(function() return io.open(directory .. "/local.log") end)
     for _, log in ipairs{ "daemon.log", "dispatcher.log", "local.log" } do
       assert.falsy(harness.read(directory .. "/" .. log):find(password, 1, true))
     end

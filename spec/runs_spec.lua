@@ -60,8 +60,8 @@ describe("a job's run", function()
     local made = certificates.make(directory)
     odd = harness.peer("odd_daemon", { certificate = made.certificate, key = made.key, heard = heard })
     odd.pin = made.pin
-    dispatcher = start(entry("odd", odd.port, ("pin = %q, accept_timeout = 1"):format(odd.pin))
-      .. "max_answer = 1000000")
+    dispatcher = start(entry("odd", odd.port, ("pin = %q"):format(odd.pin))
+      .. entry("hasty", odd.port, ("pin = %q, accept_timeout = 1"):format(odd.pin)) .. "max_answer = 1000000")
   end)
 
   teardown(harness.clean_up)
@@ -81,25 +81,25 @@ describe("a job's run", function()
     end)
 
     it("whose silence begins anew with each packet", function()
-      local id
-      local time = seconds(function()
-        id = submit("count", { 5, 0.3 }, { timeout = 1.2 })
-        assert.same({ result = { msg = "end" } }, outcome(id))
+      eventually(function()     -- though a busy machine may break it once
+        local reply
+        local time = seconds(function() reply = run("count", { 5, 0.3 }, { timeout = 1.2 }) end)
+        return reply.result and time > 1.4
       end)
-      assert.is_true(time > 1.4)
       assert.same({ type = "timeout", message = "reading result timed out" },
         failure("odd", "mute_stream", { timeout = 0.2 }))
     end)
 
     it("for the daemon to take the call, apart from those of the job", function()
       assert.is_true(seconds(function()
-        assert.same({ type = "timeout", message = "request timed out" }, failure("odd", "mute"))
+        assert.same({ type = "timeout", message = "request timed out" }, failure("hasty", "mute"))
       end) > 0.9)
       eventually(function() return last_heard() == "mute closed" end)
       assert.same({ type = "timeout", message = "maximum execution time exceeded" },
         failure("odd", "mute", { max_exec_time = 0.2 }))
-      assert.same({ type = "timeout", message = "reading result timed out" },
-        failure("odd", "mute_after", { timeout = 1.5 }))
+      eventually(function()     -- it has taken the call in time, but for a busy machine
+        return failure("hasty", "mute_after", { timeout = 1.5 }).message == "reading result timed out"
+      end)
       eventually(function() return last_heard() == "mute_after closed" end)
     end)
 
@@ -108,13 +108,14 @@ describe("a job's run", function()
       local port = select(2, silent:getsockname())
       local server = start("connect_timeout = 0.3\n" .. entry("silent", port, "verify = false")
         .. entry("patient", port, "verify = false, connect_timeout = 0.9"))
-      local short = seconds(function()
-        local error = failure("silent", "sum", nil, server)
-        assert.equal("etimedout", error.type)
-        assert.equal(("127.0.0.1:%d: connecting took too long"):format(port), error.message)
-      end)
-      local long = seconds(failure, "patient", "sum", nil, server)
-      assert.is_true(long - short > 0.3, long - short)
+      assert.is_true(harness.is_below(-0.3, function()
+        local short = seconds(function()
+          local error = failure("silent", "sum", nil, server)
+          assert.equal("etimedout", error.type)
+          assert.equal(("127.0.0.1:%d: connecting took too long"):format(port), error.message)
+        end)
+        return short - seconds(failure, "patient", "sum", nil, server)
+      end))
       assert.equal(0, server:stop())
       silent:close()
     end)
@@ -160,9 +161,8 @@ describe("a job's run", function()
     end)
 
     it("speaks no TLS", function()
-      local server = start(entry("plain", dispatcher.port, "verify = false, connect_timeout = 2"))
-      local error = failure("plain", "sum", nil, server)
-      assert.truthy(error.type == "tls" or error.type == "timeout", error.type)
+      local server = start(entry("plain", dispatcher.port, "verify = false"))
+      assert.equal("tls", failure("plain", "sum", nil, server).type)
       assert.equal(0, server:stop())
     end)
   end)
@@ -174,7 +174,7 @@ describe("a job's run", function()
       eventually(begun)
       assert.is_true(seconds(function()
         assert.same({ cancelled = true }, request({ cancel = id }, server))
-      end) < 1)
+      end) < harness.PATIENCE)
       assert.same({ cancelled = true }, outcome(id, server))
     end
 
@@ -189,7 +189,7 @@ describe("a job's run", function()
     it("stops to connect", function()
       local silent = assert(socket.bind("127.0.0.1", 0))
       silent:settimeout(harness.PATIENCE)
-      local server = start(entry("silent", select(2, silent:getsockname()), "verify = false"))
+      local server = start(entry("silent", select(2, silent:getsockname()), "verify = false, connect_timeout = 100"))
       local client
       cancel("silent", "sum", function()
         client = assert(silent:accept())
@@ -280,7 +280,7 @@ describe("a job's run", function()
       for i = 1, n do
         local all = { host = host }
         for name, v in pairs(options or {}) do all[name] = v end
-        ids[i] = submit(procedure or "sleep", arguments or { 0.2 }, all, server)
+        ids[i] = submit(procedure or "sleep", arguments or { 100 }, all, server)
       end
       return ids
     end
@@ -299,31 +299,42 @@ describe("a job's run", function()
       local first, second = many(7, "localhost", server), many(7, "web01", server)
       eventually(function() return running(first, server) == 2 and running(second, server) == 3 end)
       for _, list in ipairs{ first, second } do
-        for _, id in ipairs(list) do assert.same({ result = "slept" }, outcome(id, server)) end
+        for _, id in ipairs(list) do
+          eventually(function() return times(id, server).start ~= harp.null end)
+          assert.same({ cancelled = true }, request({ cancel = id }, server))
+        end
       end
       assert.equal(0, server:stop())
     end)
 
     it("and its limits do not count until then, and it can be cancelled", function()
       local server = start "max_running_per_host = 1"
-      local ids = many(3, "localhost", server, "sleep", { 0.8 }, { max_exec_time = 1.5, timeout = 1.5 })
-      local cancelled = many(1, "localhost", server)[1]
+      local first, cancelled = table.unpack(many(2, "localhost", server))
       assert.same({ cancelled = true }, request({ cancel = cancelled }, server))
       assert.equal(harp.null, times(cancelled, server).start)
-      for _, id in ipairs(ids) do assert.same({ result = "slept" }, outcome(id, server)) end
+      request({ cancel = first }, server)
+      eventually(function()     -- a busy machine may delay one beyond its limits
+        local slept = true
+        for _, id in ipairs(many(3, "localhost", server, "sleep", { 0.8 }, { max_exec_time = 1.5, timeout = 1.5 })) do
+          slept = outcome(id, server).result == "slept" and slept
+        end
+        return slept
+      end)
       assert.equal(0, server:stop())
     end)
 
     it("without being kept back by the many of another host or queue", function()
       local server = start "max_running_per_host = 1\nmax_running = 2"
       local function queue(name) return { queue = { name = { q = name }, concurrency = 100 } } end
+      local first = submit("sleep", { 100 }, nil, server)
       local crowd = many(100, "localhost", server, "sleep", { 0.05 }, queue "crowd")
       assert.same({ result = 3 }, run("sum", { 1, 2 }, { host = "web01" }, server))
-      local other = queue "other"
-      other.host = "localhost"
-      assert.same({ result = 3 }, run("sum", { 1, 2 }, other, server))
-      assert.same({ result = 3 }, run("sum", { 1, 2 }, { host = "localhost" }, server))
-      assert.equal(harp.null, times(crowd[60], server).start)
+      local other, plain = submit("sum", { 1, 2 }, queue "other", server), submit("sum", { 1, 2 }, nil, server)
+      request({ cancel = first }, server)
+      for _, id in ipairs{ other, plain } do assert.same({ result = 3 }, outcome(id, server)) end
+      local log = harness.read(server.log)
+      local function started(id) return log:find("started job=" .. id, 1, true) or math.huge end
+      for _, id in ipairs{ other, plain } do assert.is_true(started(id) < started(crowd[60])) end
       server:stop()
     end)
 

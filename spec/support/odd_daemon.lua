@@ -39,7 +39,7 @@ end
 
 local function wait_for_hang_up(client, name)
   hear(name .. " waiting")
-  client:settimeout(30)
+  client:settimeout(100)        -- longer than harness.PATIENCE
   client:receive(1)
   hear(name .. " closed")
 end
