@@ -99,6 +99,7 @@ describe("the dispatcher", function()
       local waiter, follower = begin{ get_result = running, wait = true }, begin{ follow_stream = running, since = 0 }
       assert.truthy(follower:receive "*l":find '"packet":0')    -- they are both heard
       tell_to_stop()
+      os.execute("kill -HUP " .. dispatcher.pid)        -- there is nothing to reload any more
       eventually(function() return not socket.connect("127.0.0.1", dispatcher.port) end)
       assert(open:send '{"harpcaller":1,"tag":2,"host":"localhost","procedure":"sum","arguments":[1,2]}\n')
       assert.equal("shutdown", harp.decode(open:receive "*l").error.type)
@@ -114,6 +115,18 @@ describe("the dispatcher", function()
       dispatcher:restart()
       assert.same(result, outcome(running))
       assert.same({ result = 3 }, outcome(queued))
+    end)
+
+    it("ends well however often it is told, though it has threads since a login", function()
+      start "grace = 100\nlisten = { { address = '127.0.0.1:0', users = { me = 'secret' } } }"
+      local auth = { user = "me", password = "secret" }
+      local call = { auth = auth, host = "localhost", procedure = "sleep", arguments = { 100 } }
+      local id = assert(request(call).job_id)
+      harness.shell(("while kill -INT %d && ! grep -q '^State:.Z' /proc/%d/status; do :; done 2>&1"):format(
+        dispatcher.pid, dispatcher.pid))
+      assert.equal(0, dispatcher:stop "0")
+      dispatcher:restart()
+      assert.equal("shutdown", request{ auth = auth, get_result = id, wait = true }.error.type)
     end)
 
     it("ends what outlasts the grace with `shutdown`, and tells everyone", function()

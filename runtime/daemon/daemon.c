@@ -132,7 +132,7 @@ static void stop(void *owner)
     systemd_notify("STOPPING=1");
     listeners_close(daemon->settings.listeners);
     knocks_close(daemon->knocks);
-    uv_close((uv_handle_t *)&daemon->hang_up, NULL);
+    service_close_signal(&daemon->hang_up, SIGHUP);
     daemon->service.stop = on_hurry;
     children_stop(daemon->children);
 }

@@ -126,7 +126,7 @@ static void close_doors(struct dispatcher *dispatcher)
 {
     doors_close(dispatcher->parts.doors);
     control_close(dispatcher->control);
-    uv_close((uv_handle_t *)&dispatcher->hang_up, NULL);
+    service_close_signal(&dispatcher->hang_up, SIGHUP);
 }
 
 /* The ways in, for clients and for whoever runs it. */
@@ -229,17 +229,6 @@ static int recover(struct dispatcher *dispatcher, struct harp_error *error)
 
 /* ---- stopping ---- */
 
-/* Once more is enough: a third one must not cut the end short. */
-static void block_signals(void)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-}
-
 static void on_hurry(void *owner)
 {
     struct dispatcher *dispatcher = owner;
@@ -251,11 +240,10 @@ static void on_ending(void *owner)
 {
     struct dispatcher *dispatcher = owner;
 
-    block_signals();
     service_end(&dispatcher->service);
 }
 
-/* The service is done with the first signal; the second one hurries. */
+/* The first signal is done with; the second one hurries, others do nothing. */
 static void stop(void *owner)
 {
     struct dispatcher *dispatcher = owner;

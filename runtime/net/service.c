@@ -59,6 +59,13 @@ void service_start(struct service *service, uv_loop_t *loop, bool lifeline,
         uv_read_start((uv_stream_t *)&service->input, give_space, on_input);
 }
 
+/* libuv gives a signal back what it did by default, which is to kill. */
+void service_close_signal(uv_signal_t *handle, int number)
+{
+    uv_close((uv_handle_t *)handle, NULL);
+    signal(number, SIG_IGN);
+}
+
 void service_announce(const char *name)
 {
     printf("listening on %s\n", name);
@@ -68,8 +75,8 @@ void service_announce(const char *name)
 void service_end(struct service *service)
 {
     service->stop = NULL;
-    uv_close((uv_handle_t *)&service->terminate, NULL);
-    uv_close((uv_handle_t *)&service->interrupt, NULL);
+    service_close_signal(&service->terminate, SIGTERM);
+    service_close_signal(&service->interrupt, SIGINT);
     if (service->lifeline)
         uv_close((uv_handle_t *)&service->input, NULL);
 }

@@ -24,6 +24,9 @@ void service_start(struct service *service, uv_loop_t *loop, bool lifeline,
 /* Prints "listening on NAME", the one line of standard output. */
 void service_announce(const char *name);
 
+/* From now on the signal does nothing: an end that has begun is not cut short. */
+void service_close_signal(uv_signal_t *handle, int number);
+
 /* Closes the handles; before or after `stop` was called. */
 void service_end(struct service *service);
 
