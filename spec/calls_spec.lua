@@ -121,8 +121,10 @@ describe("the process of a call", function()
   local is_root = harness.shell "id -u" == "0\n"
   local has_sanitizer = harness.shell("ldd " .. harness.program):find "asan" ~= nil
 
-  local function start()
-    return harness.daemon{ procedures = PROCEDURES .. (is_root and AS_NOBODY or ""), settings = "grace = 0.5" }
+  local function start(grace)
+    return harness.daemon{
+      procedures = PROCEDURES .. (is_root and AS_NOBODY or ""), settings = "grace = " .. (grace or 0.5),
+    }
   end
 
   setup(function() daemon = start() end)
@@ -320,17 +322,17 @@ describe("the process of a call", function()
     end
 
     it("when the daemon stops", function()
-      local number, other = mark(), start()
+      local number, other = mark(), start(100)
       local connection = open(other, "shell", family(number))
       appears(number)
       os.execute("kill " .. other.pid)
       assert.same({ type = "shutdown", message = "shell was ended: the daemon stops" }, answer(connection).error)
       assert.equal(0, other:stop "0")          -- it stops already: waits for it
-      assert.is_false(sleeps(number))
+      vanishes(number)
     end)
 
     it("when the daemon stops, which cuts short what it reads: that is no result", function()
-      local number, other = mark(), start()
+      local number, other = mark(), start(100)
       local connection = open(other, "reads", "sleep " .. number)
       appears(number)
       os.execute("kill " .. other.pid)
@@ -352,11 +354,13 @@ describe("the process of a call", function()
   end)
 
   it("closes at its timeout what the procedure left to be closed", function()
+    local other = start(100)
     for _, wait in ipairs{ false, true } do
       local file = harness.directory() .. "/file"
-      assert.equal("timeout", call("closing", file, wait).error.type)
+      assert.equal("timeout", answer(open(other, "closing", file, wait)).error.type)
       eventually(function() return io.open(file) ~= nil and harness.read(file) == "closed" end)
     end
+    other:stop()
   end)
 
   it("is ended by its limit of processor time", function()

@@ -107,7 +107,7 @@ describe("the daemon", function()
     end
 
     it("a line over 1 MiB", function()
-      assert.truthy(harness.ask_tls(daemon, ("x"):rep(1200000))[1]:find "invalid_request")
+      assert.truthy(harness.ask_tls(daemon, ("x"):rep((1 << 20) + 1))[1]:find "invalid_request")
     end)
 
     it("callers that speak no TLS, or hang up at any point", function()
@@ -149,11 +149,13 @@ describe("the daemon", function()
   it("refuses callers beyond max_children, and says why", function()
     local narrow = harness.daemon{ settings = "max_children = 1" }
     local first = harness.connect_tls(narrow)
-    first:send(line("late", "[2]"))
-    assert.equal('{"harp":1,"stream_result":true}', (first:receive "*l"))
+    local gate = harness.write(harness.directory() .. "/gate", "")
+    first:send(line("shell", harp.encode{ harness.until_in(gate, "open") }))
+    assert.equal('{"harp":1,"stream_result":false}', (first:receive "*l"))
     assert.same({ '{"harp":1,"error":{"type":"too_many_calls","message":'
       .. '"more than 1 calls at once (max_children)"}}' }, (harness.ask_tls(narrow, line("sum", "[1,1]"))))
-    assert.same({ '{"stream":1}', '{"result":2}' }, (harness.lines(first)))
+    harness.write(gate, "open")
+    assert.same({ '{"result":null}' }, (harness.lines(first)))
     first:close()
     eventually(function() return narrow:children() == 0 end)
     assert.equal('{"result":2}', harness.ask_tls(narrow, line("sum", "[1,1]"))[2])

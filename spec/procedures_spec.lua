@@ -147,7 +147,7 @@ describe("files of procedures", function()
     local daemon = harness.daemon{ procedures = [[
       local uid = tonumber(io.open "/proc/self/status":read "a":match "Uid:%s+(%d+)")
       procedure("all", {
-        user = uid, timeout = 0.5, doc = "", lock = true, env = { A = "", B = false },
+        user = uid, timeout = 99.5, doc = "", lock = true, env = { A = "", B = false },
         limits = { memory = 1 << 50, cpu = 10, files = 64.0 }, users = { "tester" }, secret = { "a", "..." },
       }, function(a, ...) return a, ... end)
       for i, lock in ipairs{ "l", { "l" }, { "l", 1 }, { "l", 1, wait = false }, {}, { true, 2 }, { wait = true } } do

@@ -192,6 +192,7 @@ describe("running a daemon:", function()
 
     it("changes users and limits", function()
       reload "users = { other = 'pw' } max_children = 1"
+      eventually(function() return daemon:children() == 0 end)
       assert.equal("auth_error", call(daemon, "which").error.type)
       assert.same({ result = "newer" }, call(daemon, "which", "[]", "other", "pw"))
       reload()
@@ -233,9 +234,10 @@ describe("running a daemon:", function()
       has(reload "listen = '127.0.0.1:1'", "reloaded; to listen elsewhere needs a restart")
       assert.same({ result = "last" }, call(daemon, "which"))
       reload()
+      eventually(function() return daemon:children() == 0 end)
       local before = daemon:descriptors()
       for _ = 1, 5 do reload() end
-      assert.equal(before, daemon:descriptors())
+      eventually(function() return daemon:descriptors() <= before end)
       assert.equal(0, daemon:stop())
     end)
   end)
@@ -262,17 +264,21 @@ describe("running a daemon:", function()
       local function guess() return call(daemon, "sum", "[2,3]", "tester", "guess") end
       local first, second, third = seconds(guess), seconds(guess), seconds(guess)
       assert.is_true(first >= 0.3 and second >= 0.6 and third >= 1.2)
-      assert.is_true(seconds(sum, daemon) < third)
+      assert.is_true(harness.is_below(third, seconds, sum, daemon))
       local log = daemon:expect " count=3\n"
       assert.truthy(log:find "authentication_failed from=127.0.0.1:%d+ user=tester\n")
       assert.truthy(log:find "wrong_passwords from=127.0.0.1:%d+ count=3\n")
       assert.is_nil(log:find("guess", 1, true))
-      local other = wrap(connect_from("127.0.0.9", daemon))
-      assert(other:dohandshake())
-      assert.is_true(seconds(function()
-        other:send(request("sum", "[2,3]", "tester", "guess"))
-        harness.lines(other)
-      end) < third)
+      local address = 8
+      assert.is_true(harness.is_below(third, function()
+        address = address + 1
+        local other = wrap(connect_from("127.0.0." .. address, daemon))
+        assert(other:dohandshake())
+        return seconds(function()
+          other:send(request("sum", "[2,3]", "tester", "guess"))
+          harness.lines(other)
+        end)
+      end))
       daemon:stop()
     end)
   end)
@@ -287,8 +293,8 @@ describe("running a daemon:", function()
     client:settimeout(0)
     client:dohandshake()
     local server = listener:accept()
-    server:settimeout(0.1)
-    local _, _, hello = server:receive(10000)
+    local head = server:receive(5)
+    local hello = head .. server:receive((">I2"):unpack(head, 4))
     for _, each in ipairs{ server, client, listener } do each:close() end
     return hello
   end
@@ -341,7 +347,7 @@ describe("running a daemon:", function()
       local daemon = harness.daemon{ settings = "max_unauthenticated = 20 request_timeout = 100" }
       local before = median_of_calls(daemon)
       local leave = crowd(daemon, "half a request", 20)
-      assert.equal(20, daemon:children())
+      eventually(function() return daemon:children() == 20 end)
       local leave_too = crowd(daemon, "a hello", 100)
       assert.is_true(seconds(sum, daemon) < harness.PATIENCE)
       daemon:expect "no request in time, and others waited"
@@ -357,7 +363,7 @@ describe("running a daemon:", function()
     end)
 
     it("at one address delays none of another", function()
-      local daemon = harness.daemon{ settings = "max_unauthenticated = 3" }
+      local daemon = harness.daemon{ settings = "max_unauthenticated = 3 request_timeout = 100" }
       local leave = crowd(daemon, "half a request", 3)
       local other = wrap(connect_from("127.0.0.2", daemon))
       assert(other:dohandshake())
@@ -386,12 +392,15 @@ describe("running a daemon:", function()
       local daemon = harness.daemon{ settings = "request_timeout = 0.4" }
       for name, part in pairs{ silent = "no TLS hello came in time", ["half a hello"] = "no TLS hello came in time",
         ["half a request"] = "reading the request: it took too long" } do
-        local start = socket.gettime()
-        local connection = crowds[name](connect_from("127.0.0.1", daemon))
-        harness.lines(connection)
-        assert.is_true(socket.gettime() - start > 0.3)
-        daemon:expect(part)
-        connection:close()
+        eventually(function()           -- a handshake can be what takes too long
+          local start = socket.gettime()
+          local ready, connection = pcall(crowds[name], connect_from("127.0.0.1", daemon))
+          if not ready then return false end
+          harness.lines(connection)
+          assert.is_true(socket.gettime() - start > 0.3)
+          connection:close()
+          return harness.read(daemon.log):find(part, 1, true)
+        end)
       end
       eventually(function() return daemon:children() == 0 end)
       daemon:stop()
@@ -592,7 +601,7 @@ describe("running a daemon:", function()
       eventually(runs)
       local silent = harness.connect(daemon)
       assert.is_true(seconds(function() assert.equal(0, daemon:stop()) end) < harness.PATIENCE)
-      assert.is_false(runs())
+      eventually(function() return not runs() end)
       silent:close()
       connection:close()
     end)
