@@ -2,25 +2,25 @@
 
 local harness = require "spec.support.harness"
 local harp = require "harp"
-local socket = require "socket"
 
 local eventually = harness.eventually
 
 describe("a lock", function()
-  local daemon, journal
+  local daemon, journal, gate, calls
 
   setup(function()
-    journal = harness.directory() .. "/journal"
-    daemon = harness.daemon{ procedures = ([[
+    local directory = harness.directory()
+    journal, gate, calls = directory .. "/journal", directory .. "/gate", 0
+    daemon = harness.daemon{ settings = "log_level = 'debug'", procedures = ([[
       local harp = require "harp"
       local function note(text)
         local file = io.open(%q, "a")
         file:write(text, "\n")
         file:close()
       end
-      local function work(name, seconds)
+      local function work(name, held)
         note("begin " .. name)
-        harp.sleep(seconds)
+        while held and not io.open(%q) do harp.sleep(0.01) end
         note("end " .. name)
         return name
       end
@@ -34,18 +34,26 @@ describe("a lock", function()
       end)
       procedure("freeze", { lock = "alone", timeout = 1 }, function(_, _)
         os.execute "kill -STOP $PPID"
-      end)]]):format(journal) }
+      end)]]):format(journal, gate) }
   end)
 
-  before_each(function() harness.write(journal, "") end)
+  before_each(function()
+    harness.write(journal, "")
+    os.remove(gate)
+  end)
+
   teardown(harness.clean_up)
 
-  local function begin(procedure, name, seconds)
+  -- `held`: until release().
+  local function begin(procedure, name, held)
     local connection = harness.connect_tls(daemon)
+    calls = calls + 1
     connection:send(('{"harp":1,"procedure":%q,"arguments":[%q,%s],"auth":{"user":"tester","password":"secret"}}\n')
-      :format(procedure, name, seconds or 0))
+      :format(procedure, name, held or false))
     return connection
   end
+
+  local function release() harness.write(gate, "") end
 
   -- The last line of the answer, decoded.
   local function finish(connection)
@@ -56,39 +64,53 @@ describe("a lock", function()
 
   local function noted(text) return harness.read(journal):find(text .. "\n", 1, true) ~= nil end
 
-  -- Begins one, and then others that find it running, in that order.
-  local function begin_all(procedure, seconds, ...)
-    local list = {}
-    for i, name in ipairs{ ... } do
-      list[i] = begin(procedure, name, seconds)
-      if i == 1 then eventually(function() return noted("begin " .. name) end) end
-      socket.sleep(0.05)
+  local function await_begin(name) eventually(function() return noted("begin " .. name) end) end
+
+  -- Until the last call has come to its lock, behind the line of its arguments,
+  -- and sleeps there.
+  local function await_wait()
+    eventually(function()
+      local _, begun = harness.read(daemon.log):gsub("arguments from=", "")
+      local children = harness.read(("/proc/%s/task/%s/children"):format(daemon.pid, daemon.pid))
+      return begun == calls and harness.read(("/proc/%s/stat"):format(children:match "(%d+) $")):find "%) S "
+    end)
+  end
+
+  -- Begins one, and then others that find it running, in that order; all are held.
+  local function begin_all(procedure, first, ...)
+    local list = { begin(procedure, first, true) }
+    await_begin(first)
+    for _, name in ipairs{ ... } do
+      list[#list + 1] = begin(procedure, name, true)
+      await_wait()
     end
     return list
   end
 
   it("lets one call after the other run, in the order that they came", function()
-    for _, connection in ipairs(begin_all("alone", 0.3, "a", "b", "c")) do
-      assert.truthy(finish(connection).result)
-    end
+    local list = begin_all("alone", "a", "b", "c")
+    release()
+    for _, connection in ipairs(list) do assert.truthy(finish(connection).result) end
     assert.equal("begin a\nend a\nbegin b\nend b\nbegin c\nend c\n", harness.read(journal))
   end)
 
   it("of two places lets two calls run, of whatever procedure has it", function()
-    local calls = begin_all("pair", 0.6, "a", "b")
-    calls[3] = begin("other", "c")
-    eventually(function() return noted "begin b" end)
+    local list = begin_all("pair", "a", "b")
+    await_begin "b"
+    list[3] = begin("other", "c")
+    await_wait()
     assert.is_false(noted "begin c")
-    for _, connection in ipairs(calls) do assert.truthy(finish(connection).result) end
-    local text = harness.read(journal)
-    assert.truthy(text:find "begin b.*end a.*begin c")
+    release()
+    for _, connection in ipairs(list) do assert.truthy(finish(connection).result) end
+    assert.truthy(harness.read(journal):find "begin b.*end [ab].*begin c")
   end)
 
   it("that is not waited for refuses, and says why", function()
-    local first = begin_all("alone", 0.3, "a")[1]
+    local first = begin_all("alone", "a")[1]
     local refused = finish(begin("hasty", "b")).error
     assert.equal("locked", refused.type)
     assert.truthy(refused.message:find "alone")
+    release()
     assert.equal("a", finish(first).result)
     eventually(function() return finish(begin("hasty", "b")).result == "b" end)
   end)
@@ -96,8 +118,8 @@ describe("a lock", function()
   it("is free again when its call crashes, and when its caller hangs up", function()
     finish(begin("crash", "a"))
     assert.is_true(noted "begin a")
-    local second = begin("alone", "b", 100)
-    eventually(function() return noted "begin b" end)
+    local second = begin("alone", "b", true)
+    await_begin "b"
     second:close()
     assert.equal("c", finish(begin("alone", "c")).result)
     assert.is_false(noted "end b")
@@ -111,19 +133,23 @@ describe("a lock", function()
   end)
 
   it("is not held up by one who hung up while waiting", function()
-    local calls = begin_all("alone", 0.4, "a", "b", "c")
-    calls[2]:close()
-    assert.equal("a", finish(calls[1]).result)
-    assert.equal("c", finish(calls[3]).result)
+    local list = begin_all("alone", "a", "b", "c")
+    list[2]:close()
+    eventually(function() return daemon:children() == 2 end)
+    release()
+    assert.equal("a", finish(list[1]).result)
+    assert.equal("c", finish(list[3]).result)
     assert.is_false(noted "begin b")
   end)
 
   it("lasts over a reload", function()
-    local calls = begin_all("alone", 0.5, "a")
+    local list = begin_all("alone", "a")
     os.execute("kill -HUP " .. daemon.pid)
     daemon:expect "reloaded"
-    calls[2] = begin("alone", "b")
-    for _, connection in ipairs(calls) do assert.truthy(finish(connection).result) end
+    list[2] = begin("alone", "b")
+    await_wait()
+    release()
+    for _, connection in ipairs(list) do assert.truthy(finish(connection).result) end
     assert.equal("begin a\nend a\nbegin b\nend b\n", harness.read(journal))
   end)
 
