@@ -257,12 +257,17 @@ describe("the client", function()
         local own = harp.caller(dispatcher.address)
         own.localhost.sum(1, 2):get()
         local before = dispatcher:descriptors()
-        local job = own.localhost.count(1000, 0.01)
-        local tasks = {}
+        local job = own.localhost.count(100000, 0.01)
+        local tasks, following = {}, 0
         for i = 1, 20 do
-          tasks[i] = harp.spawn(function() for _ in job:follow{ since = 0 } do harp.sleep(0.001) end end)
+          tasks[i] = harp.spawn(function()
+            for number in job:follow{ since = 0, numbered = true } do
+              if number == 0 then following = following + 1 end
+              harp.sleep(0.001)
+            end
+          end)
         end
-        harness.eventually(function() harp.sleep(0.01) return dispatcher:descriptors() >= before + 20 end)
+        harness.eventually(function() harp.sleep(0.01) return following == 20 end)
         for _, task in ipairs(tasks) do task:cancel() end
         for _, task in ipairs(tasks) do
           assert.is_true(harp.is_error(select(2, pcall(task.join, task)), "CancelledException"))
@@ -357,7 +362,7 @@ describe("the client", function()
       harp.run(function()
         collectgarbage "stop"
         local calls = { harp.spawn(server().sleep, 100), harp.spawn(function()
-          for _ in server().count(1000, 0.05) do harp.sleep(0.001) end
+          for _ in server().count(100000, 0.05) do harp.sleep(0.001) end
         end) }
         harness.eventually(function() harp.sleep(0.01) return daemon:children() == 2 end)
         for _, task in ipairs(calls) do task:cancel() end

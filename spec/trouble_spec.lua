@@ -20,7 +20,7 @@ describe("trouble:", function()
   before_each(function()
     proxy:pass()
     proxy:listen()
-    rpc = harp.caller{ host = proxy.address, retry_for = 5 }
+    rpc = harp.caller{ host = proxy.address, retry_for = harness.PATIENCE }
     host = rpc.localhost
   end)
 
@@ -31,6 +31,16 @@ describe("trouble:", function()
       seen[#seen + 1] = number
     end
     return seen
+  end
+
+  -- Where limits are shorter than what a slow machine may take: one good try
+  -- counts.
+  local function in_time(fn)
+    harness.eventually(function()
+      local ok, failure = pcall(fn)
+      if not ok and not harp.is_error(failure, "CommunicationError") then error(failure, 0) end
+      return ok
+    end)
   end
 
   local function upto(n)
@@ -58,14 +68,12 @@ describe("trouble:", function()
 
     it("cut again and again while the job runs goes on where it was", function()
       local job = host.count(40, 0.01)
-      local cutter = harp.spawn(function()
-        while true do
-          harp.sleep(0.05)
-          proxy:cut_all()
-        end
-      end)
-      assert.same(upto(40), numbers(job:follow{ since = 0, numbered = true }))
-      cutter:cancel()
+      local seen = {}
+      for number in job:follow{ since = 0, numbered = true } do
+        seen[#seen + 1] = number
+        if #seen % 5 == 0 then proxy:cut_all() end
+      end
+      assert.same(upto(40), seen)
     end)
 
     it("with `recent` is exact as well", function()
@@ -79,10 +87,12 @@ describe("trouble:", function()
 
     it("through a proxy that drops idle connections goes on, however long it is silent", function()
       proxy:idle{ seconds = 0.3 }
-      local patient = harp.caller{ host = proxy.address, retry_for = 1.5 }
-      local job = patient.localhost.late(4)
-      assert.same({ 1 }, job:follow{ since = 0 }:all())
-      assert.equal(2, job:get())
+      in_time(function()
+        local patient = harp.caller{ host = proxy.address, retry_for = 1.5 }
+        local job = patient.localhost.late(4)
+        assert.same({ 1 }, job:follow{ since = 0 }:all())
+        assert.equal(2, job:get())
+      end)
     end)
 
     it("in single bytes, and delayed, is the same", function()
@@ -97,9 +107,9 @@ describe("trouble:", function()
     it("survives a dispatcher that is restarted, on another port even", function()
       local mortal = harness.dispatcher{ daemon = daemon }
       local way = harness.proxy(mortal)
-      local caller = harp.caller{ host = way.address, retry_for = 10 }
+      local caller = harp.caller{ host = way.address, retry_for = harness.PATIENCE }
       local queue = { queue = { test = "restart" } }
-      local running, queued = caller.localhost(queue).count(1000, 0.01), caller.localhost(queue).count(5)
+      local running, queued = caller.localhost(queue).count(100000, 0.01), caller.localhost(queue).count(5)
       local seen = {}
       for number in running:follow{ since = 0, numbered = true } do
         assert.equal(#seen, number)
@@ -137,7 +147,7 @@ describe("trouble:", function()
     end)
 
     it("with retry_for = 0 fails at once", function()
-      local job = host.count(1000, 0.01)
+      local job = host.count(100000, 0.01)
       local packets = job:follow{ since = 0, retry_for = 0 }
       packets()
       proxy:cut_all()
@@ -149,27 +159,31 @@ describe("trouble:", function()
       local job = host.count(10)
       job:get()
       local short = harp.caller{ host = proxy.address, idle_timeout = 0.5, reply_timeout = 0.5, retry_for = 0 }
-      local seen = {}
-      for number in short:job(job:id()):follow{ since = 0, numbered = true } do
-        seen[#seen + 1] = number
-        if number == 3 then harp.sleep(1.2) end
-      end
-      assert.same(upto(10), seen)
+      in_time(function()
+        local seen = {}
+        for number in short:job(job:id()):follow{ since = 0, numbered = true } do
+          seen[#seen + 1] = number
+          if number == 3 then harp.sleep(1.2) end
+        end
+        assert.same(upto(10), seen)
+      end)
       local server = harp.server{ host = "127.0.0.1:" .. daemon.port, user = "tester", password = "secret",
         pin = daemon.pin, idle_timeout = 0.5 }
-      local count = 0
-      for _ in server.count(10) do
-        count = count + 1
-        if count == 1 then harp.sleep(1.2) end
-      end
-      assert.equal(11, count)
+      in_time(function()
+        local count = 0
+        for _ in server.count(10) do
+          count = count + 1
+          if count == 1 then harp.sleep(1.2) end
+        end
+        assert.equal(11, count)
+      end)
     end)
 
     it("that is silent for longer than idle_timeout goes on, without retry_for too", function()
-      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, reply_timeout = 3, retry_for = 0 }
+      local short = harp.caller{ host = proxy.address, idle_timeout = 0.1, retry_for = 0 }
       local job = host.late(0.7)
       assert.same({ 1 }, short:job(job:id()):follow{ since = 0 }:all())
-      job = host.late(5)
+      job = host.late(100)
       local packets = short:job(job:id()):follow{ since = 0 }
       local hush = harp.spawn(function() harp.sleep(0.3) proxy:refuse() proxy:cut_all() end)
       assert.equal("CommunicationError", raised(packets).kind)
@@ -223,7 +237,7 @@ describe("trouble:", function()
       assert.is_true(seconds(function() failure = raised(job.get, job) end) < harness.PATIENCE)
       cutter:cancel()
       assert.same({ "CommunicationError", job:id() }, { failure.kind, failure.job })
-      job:cancel()
+      rpc:job(job:id()):cancel()
     end)
 
     it("refuses a retry_for that is none", function()
@@ -251,17 +265,19 @@ describe("trouble:", function()
 
     it("and is given up before that, again and again, does not keep a dead connection", function()
       local short = harp.caller{ host = proxy.address, reply_timeout = 3 }
-      local job = short.localhost.sum(1, 2)
+      local job = short:job(host.sum(1, 2):id())
       assert.equal(3, job:get())
       proxy:stall{ now = true, times = 1 }
       harness.eventually(function() return (pcall(harp.timeout, 1, job.status, job)) end)
     end)
 
     it("and waits on a dispatcher that fell silent finds that out after idle_timeout", function()
-      local short = harp.caller{ host = proxy.address, reply_timeout = 0.2, idle_timeout = 0.2, retry_for = 5 }
-      local job = short.localhost.sleep(1)
+      local short = harp.caller{
+        host = proxy.address, reply_timeout = 0.2, idle_timeout = 0.2, retry_for = harness.PATIENCE,
+      }
+      local job = short:job(host.sleep(1):id())
       assert.equal("slept", job:get())                  -- silent, but there
-      job = short.localhost.sleep(0.5)
+      job = short:job(host.sleep(0.5):id())
       local hush = harp.spawn(function() harp.sleep(0.1) proxy:stall{ now = true, times = 1 } end)
       assert.equal("slept", job:get())
       hush:join()
@@ -337,12 +353,15 @@ describe("trouble:", function()
     harp.run(function()
       local before = proxy:count().made
       local own = harp.caller{ host = proxy.address }
-      local results = harp.map({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, function(i)
-        local job = own.localhost.sleep(0.1)
+      local gate, asked = harness.write(harness.directory() .. "/gate", ""), 0
+      harp.map({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, function()
+        local job = own.localhost.shell(harness.until_in(gate, "open"))
         assert(job:result() == harp.CALL_NOT_FINISHED and job:status())
-        return job:get() .. i
+        asked = asked + 1
+        if asked == 10 then harness.write(gate, "open") end
+        assert.equal(harp.null, job:get())
       end)
-      assert.equal("slept10", results[10])
+      assert.equal(10, asked)
       assert.equal(1, proxy:count().made - before)
       assert.equal(2, #own.localhost.count(2):follow{ since = 0 }:all())
       assert.equal(2, proxy:count().made - before)
