@@ -261,11 +261,13 @@ describe("running a daemon:", function()
 
     it("that are wrong are counted by address, and answered later each time", function()
       local daemon = harness.daemon{ settings = "auth_delay = 0.3" }
-      local function guess() return call(daemon, "sum", "[2,3]", "tester", "guess") end
-      local first, second, third = seconds(guess), seconds(guess), seconds(guess)
-      assert.is_true(first >= 0.3 and second >= 0.6 and third >= 1.2)
+      local third, log
+      for i, least in ipairs{ 0.3, 0.6, 1.2 } do
+        third = seconds(call, daemon, "sum", "[2,3]", "tester", "guess")
+        assert.is_true(third >= least)
+        log = daemon:expect((" count=%d\n"):format(i))         -- before the next one comes
+      end
       assert.is_true(harness.is_below(third, seconds, sum, daemon))
-      local log = daemon:expect " count=3\n"
       assert.truthy(log:find "authentication_failed from=127.0.0.1:%d+ user=tester\n")
       assert.truthy(log:find "wrong_passwords from=127.0.0.1:%d+ count=3\n")
       assert.is_nil(log:find("guess", 1, true))

@@ -66,7 +66,7 @@ function stock_caller.connect(daemon)
     mode = "client", protocol = "any", verify = "none", ciphers = SUITES,
     options = { "no_sslv2", "no_sslv3", "no_tlsv1_2", "no_tlsv1_3" },
   }))
-  connection:settimeout(10)
+  connection:settimeout(harness.PATIENCE)
   local shaken, reason = connection:dohandshake()
   if shaken then return connection end
   connection:close()
