@@ -8,13 +8,19 @@ local lfs = require "lfs"
 local recipe = {}
 
 --- The beginning of a file of procedures, for string.format with a directory: what
--- they note is added to the file `runs` there, a line each time.
+-- they note is added to the file `runs` there, a line each time; and they can stay
+-- until a file is there.
 recipe.NOTE = [[
 local harp = require "harp"
 local directory = %q
 local function note(...)
   local file <close> = assert(io.open(directory .. "/runs", "a"))
   file:write(table.concat({ ... }, " ") .. "\n")
+end
+local function until_there(path)
+  local file
+  repeat harp.sleep(0.01) file = io.open(path) until file
+  file:close()
 end
 ]]
 
@@ -103,6 +109,15 @@ function Recipe:events(id)
   local list = {}
   for line in harness.read(self:path(id)):gmatch "([^\n]*)\n" do list[#list + 1] = harp.decode(line) end
   return list
+end
+
+--- Waits until the journal of a run of that name has `count` (1) events of a kind:
+-- its process knows of them.
+function Recipe:await(name, kind, count)
+  harness.eventually(function()
+    local id = self:ids(name)[1]
+    return id and select(2, harness.read(self:path(id)):gsub(('"event":%q'):format(kind), "")) >= (count or 1)
+  end)
 end
 
 -- Adds what an event says of its host.
