@@ -218,22 +218,20 @@ describe("a batch's run", function()
     for _ = 1, 100 do
       local well, run = pcall(batch.run, { name = "patient", caller = rpc, hosts = "web[001-002]", concurrency = 1,
         show = "none", step = function(host, name)
-          if name == "web002" then
-            local there <close> = io.open(arg[1])
-            if not there then harp.sleep(5) end
-          end
+          while name == "web002" and not io.open(arg[1] .. "/gone") do harp.sleep(0.01) end
           return host.echo(name)
         end })
       if well then return print(#run.ok) end
-      assert(io.open(arg[1], "w")):close()
+      assert(io.open(arg[1] .. "/failed", "w")):close()
       harp.sleep(0.2)
     end]], { caller = "retry_for = 0.1" })
-    local failed = harness.directory() .. "/failed"
-    local wait = one:start(nil, one.script .. " " .. failed)
+    local signs = harness.directory()
+    local wait = one:start(nil, one.script .. " " .. signs)
     harness.eventually(function() return #lines_of_runs() == 1 end)
     server:stop "TERM"
+    harness.write(signs .. "/gone", "")
     harness.eventually(function()
-      local file = io.open(failed)
+      local file = io.open(signs .. "/failed")
       return file and file:close()
     end)
     server:restart()
@@ -291,11 +289,15 @@ describe("a batch's run", function()
   end)
 
   it("does not call again what a dispatcher has forgotten: its key is known for longer", function()
-    local server = harness.dispatcher{ daemon = daemon, hosts = 20, settings = "keep_for = 0.2" }:keep_address()
+    local server = harness.dispatcher{ daemon = daemon, hosts = 20 }:keep_address()
     local one = recipe.new(server.address, MOVED)
     assert.equal("ok\n", (one:run()))
     local id = one:ids "moved"[1]
     forget(one, id, { job = true, ["end"] = true, wave_end = true, finish = true })
+    server:stop()
+    local config = server.directory .. "/dispatcher.lua"
+    harness.write(config, harness.read(config) .. "\nkeep_for = 0.2")
+    server:restart()
     local there = harp.caller(server.address)
     harness.eventually(function() return #there:jobs{ info = id }:all() == 0 end)
     assert.equal("unknown\n", (one:resume(id)))
@@ -349,15 +351,12 @@ describe("a batch's run", function()
       retries = { 1, backoff = os.getenv "LONG" and 1000 or 0 },
       step = function(host, name)
         if name == "web001" then return host.flaky("flaky", 1) end
-        host.mark "begun"
-        return host.sleep(100)
+        return host.stay("begun", 100)
       end,
     }]], { caller = "retry_for = 0.1" })
     local wait = one:start "LONG=1"
-    harness.eventually(function()
-      local id = one:ids "lost"[1]
-      return #lines_of_runs() == 2 and harness.read(one:path(id)):find '"event":"retry"'
-    end)
+    harness.eventually(function() return #lines_of_runs() == 2 end)
+    one:await("lost", "retry")
     server:stop "KILL"
     assert.is_true(harness.seconds(function() assert.equal(6, select(3, wait())) end) < harness.PATIENCE)
     server:restart()
@@ -636,6 +635,7 @@ describe("a batch's run", function()
     end }]], { caller = "retry_for = 0.1" })
     local wait = one:start()
     harness.eventually(function() return #lines_of_runs() == 1 end)
+    one:await("shared", "job")
     server:stop "KILL"
     assert.equal(6, select(3, wait()))
     for _, event in ipairs(one:events(one:ids "shared"[1])) do assert.not_equal("end", event.event) end
@@ -711,6 +711,7 @@ describe("a batch's run", function()
     print(run.results.web001.outcome)]])
     local wait = one:start()
     harness.eventually(function() return #lines_of_runs() == 1 end)
+    one:await("cancelling", "job")
     one:signal "KILL"
     assert.equal(128 + 9, select(3, wait()))
     local id = one:ids "cancelling"[1]
