@@ -13,6 +13,18 @@ local PROCEDURES = recipe.PROCEDURES .. [[
 procedure("text", function(size) return ("x"):rep(size) end)
 procedure("no", function() return false end)
 procedure("die", function(what) note(what) os.execute "kill -9 $PPID" harp.sleep(100) end)
+procedure("meet", function(what, seconds)
+  note(what, "in")
+  local count
+  repeat
+    harp.sleep(0.01)
+    seconds, count = seconds - 0.01, 0
+    for line in io.lines(directory .. "/runs") do
+      if line == what .. " in" then count = count + 1 end
+    end
+  until seconds <= 0 or count == 2
+  note(what, "out")
+end)
 stream("talk", function(first, count, size)
   coroutine.yield(first)
   for i = 2, count do coroutine.yield((i .. " "):rep(size):sub(1, size)) end
@@ -74,7 +86,6 @@ describe("a batch's", function()
       localhost = function(host) return host.sum(1, 2) end,
       web001 = function(host) return host.fail() end,
       web002 = function(host) return host.nix() end,
-      web003 = function(host) return host.sleep(100) end,
       web004 = function() error "oops" end,
       web005 = function() return print end,
       web006 = function() end,
@@ -95,7 +106,7 @@ describe("a batch's", function()
 
     local EXPECTED = {
       localhost = { "ok", 1 }, web001 = { "exception", 3, "paper" }, web002 = { "error", 1, "no_such_procedure" },
-      web003 = { "timeout", 3, "timeout" }, web004 = { "error", 1, "lua" }, web005 = { "error", 1, "invalid_value" },
+      web004 = { "error", 1, "lua" }, web005 = { "error", 1, "invalid_value" },
       web006 = { "ok", 1 }, web007 = { "cancelled", 1, "cancelled" }, web008 = { "unknown", 1 },
       web009 = { "unknown", 1, "invalid_jobid" }, web010 = { "error", 1, "lua" }, web011 = { "error", 1, "lua" },
       web012 = { "ok", 1 }, refused = { "unreachable", 3, "econnrefused" }, nowhere = { "unreachable", 3, "nxdomain" },
@@ -107,7 +118,7 @@ describe("a batch's", function()
       for name in pairs(STEPS) do names[#names + 1] = name end
       table.sort(names)
       local done = run{
-        hosts = names, timeout = 2, retries = { 2, backoff = 0 },
+        hosts = names, retries = { 2, backoff = 0 },
         step = function(host, name) return STEPS[name](host) end,
       }
       for name, expected in pairs(EXPECTED) do
@@ -132,11 +143,19 @@ describe("a batch's", function()
       assert.equal("nowhere refused", words(done.unreachable))
       assert.equal("ghost web002 web004 web005 web010 web011", words(done.error))
       assert.equal(#names - 3, #done.failed)
-      assert.same({ "web001", "web003", "web007" },
-        { words(done.exception), words(done.timeout), words(done.cancelled) })
+      assert.same({ "web001", "web007" }, { words(done.exception), words(done.cancelled) })
       assert.equal(8, done.code)
       assert.equal(rpc:job(results.localhost.job), rpc:job(results.localhost.job))
       assert.equal("sum", rpc:job(results.localhost.job):procedure())
+    end)
+
+    it("of calls that take longer than they may are timeouts", function()
+      local done = run{
+        hosts = "web003", timeout = 0.3, retries = { 2, backoff = 0 }, step = function(host) return host.sleep(100) end,
+      }
+      local result = done.results.web003
+      assert.same({ "timeout", 3, "timeout" }, { result.outcome, result.attempts, result.type })
+      assert.same({ "web003", 7 }, { words(done.timeout), done.code })
     end)
 
     it("of a connection that was lost are unknown, of one that was never made unreachable", function()
@@ -436,10 +455,11 @@ describe("a batch's", function()
     end)
 
     it("of two batches wait for each other on each host, unless they are told not to", function()
-      local function both(queue)
+      -- How many are inside at once: each stays for so long, or until there is another.
+      local function both(seconds, queue)
         harness.write(directory .. "/runs", "")
         local function one() return run{ hosts = "web[001-003]", queue = queue, step = function(host, name)
-          return host.stay(name, 0.3)
+          return host.meet(name, seconds)
         end } end
         local other = harp.spawn(one)
         assert.equal(3, #one().ok)
@@ -452,10 +472,10 @@ describe("a batch's", function()
         end
         return most
       end
-      assert.equal(1, both(nil))
-      assert.equal(2, both(false))
-      assert.equal(2, both(function(name) return { name = name, by = math.random() } end))
-      assert.equal(1, both(function(name) return { shared = name } end))
+      assert.equal(1, both(0.3, nil))
+      assert.equal(2, both(harness.PATIENCE, false))
+      assert.equal(2, both(harness.PATIENCE, function(name) return { name = name, by = math.random() } end))
+      assert.equal(1, both(0.3, function(name) return { shared = name } end))
     end)
   end)
 
