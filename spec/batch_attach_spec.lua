@@ -6,14 +6,27 @@ local harp = require "harp"
 local journal = require "harp.batch.journal"
 local screen = require "spec.support.screen"
 
+local recipe = require "spec.support.recipe"
+
 local eventually = harness.eventually
+
+-- Streams here end when they are told to.
+local PROCEDURES = recipe.PROCEDURES .. [[
+stream("count", function(n, path)
+  for i = 1, n do
+    coroutine.yield{ i = i }
+    if path and i == n - 1 then until_there(path) end
+  end
+  return { msg = "end" }
+end)
+]]
 
 describe("harp attach", function()
   local daemon, dispatcher, rpc, directory, writer
 
   setup(function()
     directory = harness.directory()
-    daemon = harness.daemon()
+    daemon = harness.daemon{ procedures = PROCEDURES:format(directory) }
     dispatcher = harness.dispatcher{ daemon = daemon }
     rpc = harp.caller(dispatcher.address)
   end)
@@ -101,9 +114,12 @@ describe("harp attach", function()
   it("shows a run from where it is, with the packets of its jobs, until its end", function()
     local id = begin "live"
     ends("localhost", "ok", { value = "before" })
-    local job = start(id, "web01", "count", 6, 0.1)
+    local go = directory .. "/live"
+    local job = start(id, "web01", "count", 6, go)
     local it_is = look(id)
     it_is:expect(("run %s, 3 hosts: 1 ended, 1 running, 1 left\n"):format(id))
+    it_is:expect 'web01 | {"i": 5}\n'
+    harness.write(go, "")
     it_is:expect 'web01 | {"i": 6}\n'
     job:get()
     ends("web01", "ok", { value = job:result(), job = job:id(), packets = harp.array{ 1 }, count = 6 })
@@ -133,11 +149,15 @@ describe("harp attach", function()
   it("shows the jobs of a run that nobody runs, until they have ended, and notes nothing", function()
     local id = begin "left"
     ends("localhost", "ok")
-    local job = start(id, "web01", "count", 10, 0.1)
+    local go = directory .. "/left"
+    local job = start(id, "web01", "count", 10, go)
     writer:add{ event = "detach" }
     leave()
     local before = harness.read(journal.path(id))
-    local text, status = look(id):finish()
+    local it_is = look(id)
+    it_is:expect 'web01 | {"i": 9}\n'
+    harness.write(go, "")
+    local text, status = it_is:finish()
     assert.equal("1", status)
     assert.truthy(text:find('web01 | {"i": 10}\nweb01: ok in [%d.]+s: {"msg": "end"}\n'), text)
     assert.truthy(text:find(("harp attach: nobody runs %s\n"):format(id), 1, true), text)
@@ -191,7 +211,7 @@ describe("harp attach", function()
   it("shows how far it is, on a terminal", function()
     local id = begin "seen"
     ends("localhost", "ok")
-    start(id, "web01", "count", 2, 0.1)
+    start(id, "web01", "count", 2)
     local it_is = screen.open(("sh -c 'XDG_STATE_HOME=%s %s attach %s; sleep 100'"):format(
       os.getenv "XDG_STATE_HOME", harness.program, id), { env = "NO_COLOR=1 LC_ALL=C.UTF-8" })
     it_is:expect 'web01:     {"i": 2}\n█'
@@ -210,12 +230,14 @@ describe("harp attach", function()
     local options = ("--caller %s %s"):format(dispatcher.address, id)
     submit(id, "localhost", "echo", "before"):get()
     submit("elsewhere-other1", "web02", "echo", "not ours"):get()
-    submit(id, "web01", "count", 20, 0.1)
+    local go = directory .. "/elsewhere"
+    submit(id, "web01", "count", 20, go)
     local it_is = look(options, elsewhere)
     it_is:expect(("run %s, 3 hosts: 1 ended, 1 running, 1 left\n"):format(id))
     it_is:expect "web01 | "
     submit(id, "web02", "fail")
     it_is:expect "web02: exception: paper: out of paper [job "
+    harness.write(go, "")
     local text, status = it_is:finish()
     assert.equal("3", status)
     assert.truthy(text:find('web01 | {"i": 20}\n', 1, true), text)
