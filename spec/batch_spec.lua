@@ -112,12 +112,13 @@ describe("a batch", function()
       assert.equal(1, (select(3, run "attach --all --json sum >/dev/full")))
       assert.equal(4, (select(3, run "batch --quiet db01,nobody sum 1 2 >/dev/full")))
       -- The call ends when nobody reads any more.
+      local gone = harness.write(directory .. "/gone", "")
       harness.shell(([[
         cd %s
         echo %s >stay
         (env --default-signal=PIPE %s %s batch --jsonl db01 shell 'sh %s/stay' 2>errors
         echo $? >status) | (head -n 1; exec <&-; echo gone >gone)]]):format(
-        directory, quote(harness.until_in(directory .. "/gone", "gone")), environment, harness.program, directory))
+        directory, quote(harness.until_in(gone, "gone")), environment, harness.program, directory))
       assert.equal("harp: not all that the batch did could be shown: nobody reads it any more\n0\n",
         harness.read(directory .. "/errors") .. harness.read(directory .. "/status"))
     end)

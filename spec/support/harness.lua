@@ -81,10 +81,11 @@ function harness.write(path, text)
   return path
 end
 
---- A shell command that waits until a text, a basic regular expression, is in a file.
-function harness.until_in(file, text)
-  return ("n=0; until grep -q %s %s || [ $n -gt %d ]; do sleep 0.02; n=$((n + 1)); done"):format(
-    harness.quote(text), file, harness.PATIENCE * 50)
+--- A shell command that waits until a text, a basic regular expression, is in a file,
+-- in so many lines (1) of it.
+function harness.until_in(file, text, lines)
+  return ("n=0; until [ $(grep -c %s %s) -ge %d ] || [ $n -gt %d ]; do sleep 0.02; n=$((n + 1)); done"):format(
+    harness.quote(text), file, lines or 1, harness.PATIENCE * 50)
 end
 
 --- Runs a command of the shell, to which a signal goes each time that another
