@@ -215,12 +215,13 @@ describe("the hosts of a dispatcher", function()
     end)
 
     it("do not come when it fails, hangs or is not there; what it says goes to the log", function()
+      local sleep, sleeps = harness.sleeper()
       for text, message in pairs{
         ["hosts_command = { '/no/such/program' }"] = "no such file",
         [command "echo 'out of \"order\"' >&2; printf 'half' >&2; exit 7"] = "exit status 7",
         [command "kill -9 $$"] = "it was ended by signal 9",
-        ["hosts_timeout = 0.2\n" .. command "sleep 100 & sleep 100"] = "it took too long",
-        ["hosts_timeout = 0.3\n" .. command "echo; sleep 101 &"] = "it took too long",
+        ["hosts_timeout = 0.2\n" .. command(sleep .. " & " .. sleep)] = "it took too long",
+        ["hosts_timeout = 0.3\n" .. command("echo; " .. sleep .. " &")] = "it took too long",
         [command "yes"] = "it printed too much",
       } do
         local server = start(text)
@@ -235,7 +236,7 @@ describe("the hosts of a dispatcher", function()
         assert.equal(0, server:children())
         assert.equal(0, server:stop())
       end
-      eventually(function() return harness.shell "pgrep -fx 'sleep 10[01]'" == "" end)
+      eventually(function() return not sleeps() end)
     end)
 
     it("come from one run at a time, which the dispatcher's end ends", function()
