@@ -17,6 +17,7 @@
 #define READ_AHEAD ((size_t)64 << 10)   /* when a whole line is there */
 #define KEPT_ERRORS ((size_t)64 << 10)  /* of its standard error, the last */
 #define GRACE 2000                      /* ms from SIGTERM to SIGKILL */
+#define SECOND_LOOK 10                  /* ms behind the timeout */
 
 /*
  * It outlives its owner until the process is gone.
@@ -35,6 +36,7 @@ struct command {
     pid_t pid;                  /* 0 once the process has ended */
     int watch;
     int open;                   /* pipes that have not ended */
+    bool late;                  /* the time is over: a second look */
     bool ending;
     bool discards;
     enum command_trouble trouble;
@@ -125,16 +127,23 @@ void command_end(struct command *command)
     note_end(command);
 }
 
+/*
+ * The script may have been busy all the time, and the command well: what came
+ * meanwhile is seen behind the timers.
+ */
 static void on_time(uv_timer_t *timer)
 {
     struct command *command = timer->data;
 
     if (command->ending) {
         command_signal(command, SIGKILL);
-        return;
+    } else if (!command->late) {
+        command->late = true;
+        set_timer(command, SECOND_LOOK);
+    } else {
+        command->trouble = COMMAND_TIMEOUT;
+        command_end(command);
     }
-    command->trouble = COMMAND_TIMEOUT;
-    command_end(command);
 }
 
 /* Who ignores SIGCHLD has lost how it ended. */
