@@ -607,5 +607,20 @@ describe("running a daemon:", function()
       silent:close()
       connection:close()
     end)
+
+    it("is not cut short by SIGHUP", function()
+      local daemon = harness.daemon{ settings = "grace = 100" }
+      local gate = harness.directory() .. "/gate"
+      local connection = harness.connect_tls(daemon)
+      connection:send(request("shell",
+        ([=[["trap '' TERM; echo >%s; until [ -e %s.open ]; do sleep 0.02; done"]]=]):format(gate, gate)))
+      eventually(function() return io.open(gate) end)
+      os.execute("kill -TERM " .. daemon.pid)
+      daemon:expect " stopping\n"
+      os.execute("kill -HUP " .. daemon.pid)
+      harness.write(gate .. ".open", "")
+      assert.equal(0, daemon:stop "0")
+      connection:close()
+    end)
   end)
 end)
