@@ -2,6 +2,7 @@
 
 local harness = require "spec.support.harness"
 local harp = require "harp"
+local socket = require "socket"
 
 local raised = harness.raised
 
@@ -379,6 +380,28 @@ describe("the client", function()
       silent:stall{ after = 0, from = "server" }
       local mute = server{ host = silent.address, connect_timeout = 0.3 }
       assert.equal("etimedout", raised(mute.sum, 2, 3).type)
+    end)
+
+    -- The limit is over while Lua is busy: its timer has its turn before the loop
+    -- waits, and what it brings about is not to wait with the loop.
+    it("is a timeout no later when other tasks were busy", function()
+      local function be_busy(seconds)
+        local over = socket.gettime() + seconds
+        while socket.gettime() < over do end
+      end
+      for turns = 1, 3 do
+        local stream = server{ idle_timeout = 0.2 }.count(2, 100)
+        stream()
+        local sleeper = harp.spawn(function()
+          for i = 1, turns do
+            if i > 1 then harp.sleep(0) end
+            be_busy(0.25)
+          end
+          harp.sleep(harness.PATIENCE + 10)
+        end)
+        assert.is_true(harness.seconds(function() assert.equal("timeout", raised(stream).type) end) < harness.PATIENCE)
+        sleeper:cancel()
+      end
     end)
 
     it("never shows its password", function()

@@ -67,12 +67,30 @@ static void nothing(uv_async_t *handle)
     (void)handle;
 }
 
+/*
+ * Timers have their turn before the loop waits for the rest. What they have
+ * brought about must not wait with it.
+ */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct scheduler *scheduler = prepare->data;
+    bool ready = scheduler->runs_tasks && !TAILQ_EMPTY(&scheduler->ready);
+    bool fired = scheduler->place && !scheduler->place->event;
+
+    if (ready || fired)
+        uv_stop(&scheduler->loop);
+}
+
 uv_loop_t *scheduler_loop(struct scheduler *scheduler)
 {
     if (!scheduler->loop_made) {
         uv_loop_init(&scheduler->loop);
         uv_async_init(&scheduler->loop, &scheduler->wake, nothing);
         uv_unref((uv_handle_t *)&scheduler->wake);
+        uv_prepare_init(&scheduler->loop, &scheduler->prepare);
+        uv_prepare_start(&scheduler->prepare, on_prepare);
+        uv_unref((uv_handle_t *)&scheduler->prepare);
+        scheduler->prepare.data = scheduler;
         scheduler->loop_made = true;
     }
     return &scheduler->loop;
@@ -112,6 +130,7 @@ static int scheduler_collect(lua_State *L)
         return 0;
     net_free(scheduler->net);
     uv_close((uv_handle_t *)&scheduler->wake, NULL);
+    uv_close((uv_handle_t *)&scheduler->prepare, NULL);
     uv_run(&scheduler->loop, UV_RUN_DEFAULT);
     uv_loop_close(&scheduler->loop);
     scheduler->loop_made = false;
@@ -186,8 +205,9 @@ bool scheduler_turn(lua_State *L, struct scheduler *scheduler,
 
     if (!busy && !uv_loop_alive(loop))
         return false;
+    scheduler->runs_tasks = run_tasks;
     if (!scheduler->interrupted)
-        uv_run(loop, busy ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+        uv_run(loop, UV_RUN_ONCE);
     if (run_tasks)
         run_ready(L, scheduler);
     return true;
@@ -257,10 +277,12 @@ static void wait_in_place(lua_State *L, struct scheduler *scheduler,
 {
     struct task *task = scheduler->current;
     struct waiter waiter = { 0 }, *outer = task ? task->place : NULL;
+    struct waiter *around = scheduler->place;
     struct sigaction before;
     bool alive = true;
 
     waiter_add(&waiter, event);
+    scheduler->place = &waiter;
     if (task)
         task->place = &waiter;
     scheduler_enter_interrupts(scheduler, &before);
@@ -272,6 +294,7 @@ static void wait_in_place(lua_State *L, struct scheduler *scheduler,
     scheduler_leave_interrupts(&before);
     if (task)
         task->place = outer;
+    scheduler->place = around;
     scheduler->vain = waiter.event != NULL;
     scheduler_forget(&waiter);
 }

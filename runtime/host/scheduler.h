@@ -49,6 +49,9 @@ struct scheduler {
     struct task *foreground;    /* is told of interrupts; NULL: the main one */
     lua_State *innermost;       /* the coroutine that may yield to us */
     uv_async_t wake;            /* for scheduler_interrupt */
+    uv_prepare_t prepare;       /* before the loop waits */
+    bool runs_tasks;            /* this turn of it */
+    struct waiter *place;       /* of who waits in place now, if anyone */
     volatile sig_atomic_t interrupted;
     bool deadlocked;            /* the main task is to hear of it */
     bool vain;                  /* a wait in place ended without its event */
