@@ -47,8 +47,8 @@ PROGRAM_OBJECTS = $(PROGRAM:%.c=$(BUILD)/%.o)
 
 FUZZ     = $(patsubst spec/fuzz/%.c,$(BUILD)/%,$(wildcard spec/fuzz/*.c))
 
-.PHONY: all demo check lint valgrind asan fuzz bench soak crash install clean \
-        help deps deps-test
+.PHONY: all demo check lint valgrind asan fuzz bench soak crash starve install \
+        clean help deps deps-test
 .SILENT:
 
 all: deps       ## build build/harp and build/harp.so
@@ -101,6 +101,9 @@ soak: all deps-test     ## a day's work in miniature: nothing may grow
 
 crash: all deps-test $(BUILD)/fault.so  ## killed at every write: CRASHES (500) rounds
 	HARP_BUILD=$$(realpath $(BUILD)) $(BUILD)/harp spec/crash/crash.lua
+
+starve: all deps-test $(BUILD)/fault.so ## all specs, and no processor for some of their processes
+	spec/support/starve $(BUILD)
 
 install: all            ## into PREFIX (/usr/local)
 	scripts/install $$(realpath $(BUILD)) $(PREFIX) $(DESTDIR)
