@@ -439,8 +439,7 @@ describe("a batch", function()
 
   it("does not notice that its dispatcher was told to stop, and started again", function()
     local server, one, wait, open = begin_sixty "stopped"
-    os.execute("kill -TERM " .. server.pid)
-    server:expect "stopping"
+    server:tell_to_stop()
     open()
     server:stop "0"
     harp.sleep(0.3)

@@ -615,8 +615,7 @@ describe("running a daemon:", function()
       connection:send(request("shell",
         ([=[["trap '' TERM; echo >%s; until [ -e %s.open ]; do sleep 0.02; done"]]=]):format(gate, gate)))
       eventually(function() return io.open(gate) end)
-      os.execute("kill -TERM " .. daemon.pid)
-      daemon:expect " stopping\n"
+      daemon:tell_to_stop()
       os.execute("kill -HUP " .. daemon.pid)
       harness.write(gate .. ".open", "")
       assert.equal(0, daemon:stop "0")

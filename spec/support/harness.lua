@@ -264,6 +264,12 @@ function Server:expect(text)
   return harness.sees(function() return harness.read(self.log) end, text, "in its log")
 end
 
+--- Sends SIGTERM, and waits until it was heard; it ends when its work has.
+function Server:tell_to_stop()
+  os.execute("kill -TERM " .. self.pid)
+  self:expect " stopping\n"
+end
+
 function Server:is_alive()
   return os.execute("kill -0 " .. self.pid .. " 2>/dev/null") == true
 end
